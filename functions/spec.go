@@ -1,0 +1,55 @@
+// Package functions holds the table functions that an analyst calls: FORECAST, DECOMPOSE and their family. Each function is one
+// file that exports one declarative Spec. Binding, validation, help text, documentation and example tests all derive from the
+// Spec; the SQL server adapts Specs to its engine and never looks inside.
+package functions
+
+import (
+	"context"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+
+	"github.com/almanacdb/almanac/engine"
+)
+
+// Spec declares one table function.
+type Spec struct {
+	// Name is the SQL name in upper case, such as "FORECAST".
+	Name string
+	// Summary is one sentence; Doc a few paragraphs of Markdown.
+	Summary, Doc string
+	// Args are the positional arguments after source, in order (time column and value column included).
+	Args []Arg
+	// Options are the names of the options it takes beside its positional arguments.
+	Options []Option
+	// Output fixes the result columns from the bound call.
+	Output func(*Bound) (*arrow.Schema, error)
+	// Examples are SQL with the output expected, run by go test on the demo database.
+	Examples []Example
+	// Run computes the result. The reader yields rows ordered by key, then time; it does its work as it is read, polls ctx
+	// and is released by the caller.
+	Run func(ctx context.Context, env *Env, b *Bound) (array.RecordReader, error)
+}
+
+// Relation is the source of a function call. The server satisfies it over a table, a view or a SELECT; tests over Arrow.
+type Relation interface {
+	// Name is how messages call the source: the table's name, or "the SELECT".
+	Name() string
+	// Schema gives the columns on offer. Field metadata is the server's and is passed on unchanged for columns that reach
+	// the result.
+	Schema() *arrow.Schema
+	// Read streams the named columns, in that order, from one snapshot. Text may arrive as utf8 or dictionary(int32, utf8).
+	Read(ctx context.Context, columns []string) (array.RecordReader, error)
+}
+
+// Env is what the server lends to a running function.
+type Env struct {
+	// Models are the models on offer, in the order of the documentation.
+	Models []engine.ModelSpec
+	// Workers is the number of goroutines to use; at least 1.
+	Workers int
+	// Progress, if set, is told how many series are done of how many. Safe for concurrent use.
+	Progress func(done, total int)
+	// Warn, if set, adds a warning to the statement (SHOW WARNINGS). Safe for concurrent use.
+	Warn func(message string)
+}
