@@ -1,6 +1,3 @@
-// Package functions holds the table functions that an analyst calls: FORECAST, DECOMPOSE and their family. Each function is one
-// file that exports one declarative Spec. Binding, validation, help text, documentation and example tests all derive from the
-// Spec; the SQL server adapts Specs to its engine and never looks inside.
 package functions
 
 import (
