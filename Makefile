@@ -1,0 +1,56 @@
+# Almanac. `make help` lists the targets; only git, make and the Go toolchain are needed for run, build and test.
+
+# The SQL engine's regular expressions are Go's: with ICU they would need a C library on every machine that builds.
+export GOFLAGS := -tags=gms_pure_go
+
+DATA_DIR ?= almanac-data
+LISTEN   ?= 127.0.0.1:3306
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS  := -X main.version=$(VERSION)
+LINT     := GOFLAGS= go tool -modfile=.ci/lint/go.mod
+
+.PHONY: help build run test race fuzz bench lint format generate check clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+build: ## build bin/almanac
+	@mkdir -p bin
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/almanac ./cmd/almanac
+
+run: build ## build, then start a server with the demo database
+	bin/almanac serve --data-dir $(DATA_DIR) --listen $(LISTEN) --demo
+
+test: ## run the tests
+	go test -timeout 20m ./...
+
+race: ## run the tests under the race detector
+	go test -race -timeout 40m ./...
+
+FUZZTIME ?= 20s
+fuzz: ## fuzz everything that parses, FUZZTIME each
+	@for pkg in $$(go list ./...); do \
+	  for f in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+	    echo "== $$pkg $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+	  done; \
+	done
+
+bench: ## run the Go benchmarks (compare two runs with benchstat)
+	go test -run '^$$' -bench . -benchmem ./...
+
+generate: ## rewrite what is generated: docs/functions.md
+	go generate ./...
+
+lint: ## run the linters (builds them first)
+	$(LINT) golangci-lint run ./...
+
+format: ## format the sources
+	$(LINT) gofumpt -w cmd server functions engine storage
+
+check: ## the whole gate: format, generated files, lint, race tests
+	@test -z "$$($(LINT) gofumpt -l cmd server functions engine storage | tee /dev/stderr)" || (echo 'run: make format' && false)
+	$(MAKE) generate && git diff --exit-code
+	$(MAKE) lint race
+
+clean: ## remove what was built (not the data)
+	rm -rf bin
