@@ -84,11 +84,12 @@ func parseClock(s string) (int64, bool) {
 	}
 	pos := 0
 	hour, ok := two(0)
-	if ok {
+	switch {
+	case ok:
 		pos = 2
-	} else if len(s) > 1 && s[0]-'0' <= 9 && s[1] == ':' { // 8:26
+	case len(s) > 1 && s[0]-'0' <= 9 && s[1] == ':': // 8:26
 		hour, pos = int64(s[0]-'0'), 1
-	} else {
+	default:
 		return 0, false
 	}
 	if pos >= len(s) || s[pos] != ':' {
