@@ -1,0 +1,94 @@
+package catalog
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/vitess/go/mysql"
+)
+
+// Session is one client's session, with at most one transaction over the storage. Like every sql.Session it is used by
+// one statement at a time. Other session types may embed *Session.
+type Session struct {
+	*sql.BaseSession
+	pro *Provider
+}
+
+var (
+	_ sql.TransactionSession    = (*Session)(nil)
+	_ sql.LifecycleAwareSession = (*Session)(nil)
+)
+
+// NewSession returns a session of pro's databases on top of base.
+func NewSession(base *sql.BaseSession, pro *Provider) *Session {
+	return &Session{BaseSession: base, pro: pro}
+}
+
+// SessionBuilder returns the listener's session builder: it makes one Session per connection, for the user that the
+// handshake authenticated.
+func SessionBuilder(pro *Provider) func(ctx context.Context, conn *mysql.Conn, addr string) (sql.Session, error) {
+	return func(_ context.Context, conn *mysql.Conn, addr string) (sql.Session, error) {
+		client := sql.Client{Capabilities: conn.Capabilities}
+		if u, ok := conn.UserData.(sql.MysqlConnectionUser); ok {
+			client.User, client.Address = u.User, u.Host
+		}
+		return NewSession(sql.NewBaseSessionWithClientServer(addr, client, conn.ConnectionID), pro), nil
+	}
+}
+
+// ContextGetter returns what the event scheduler asks for a context whenever it looks at or runs events: each call makes
+// a new session, which acts for the server until the scheduler sets the event's definer.
+func ContextGetter(pro *Provider) func() (*sql.Context, error) {
+	// Connection ids of the listener count up from one; these stay clear of them.
+	var id atomic.Uint32
+	id.Store(1 << 31)
+	return func() (*sql.Context, error) {
+		base := sql.NewBaseSessionWithClientServer("", sql.Client{User: "event_scheduler", Address: "localhost"}, id.Add(1))
+		return sql.NewContext(context.Background(), sql.WithSession(NewSession(base, pro))), nil
+	}
+}
+
+// catalogSession lets sessionOf see through types that embed *Session.
+func (s *Session) catalogSession() *Session { return s }
+
+func sessionOf(ctx *sql.Context) *Session {
+	if ctx == nil {
+		return nil
+	}
+	if h, ok := ctx.Session.(interface{ catalogSession() *Session }); ok {
+		return h.catalogSession()
+	}
+	return nil
+}
+
+// transactionOf returns the running transaction of ctx's session, nil if there is none.
+func transactionOf(ctx *sql.Context) *Transaction {
+	s := sessionOf(ctx)
+	if s == nil {
+		return nil
+	}
+	tx, _ := s.GetTransaction().(*Transaction)
+	if tx == nil || tx.ended {
+		return nil
+	}
+	return tx
+}
+
+// CommandBegin implements sql.LifecycleAwareSession.
+func (s *Session) CommandBegin() error { return nil }
+
+// CommandEnd implements sql.LifecycleAwareSession.
+func (s *Session) CommandEnd() {}
+
+// SessionEnd implements sql.LifecycleAwareSession: what was not committed is rolled back, its snapshot let go.
+func (s *Session) SessionEnd() { s.SetTransaction(nil) }
+
+// SetTransaction implements sql.Session. The engine drops a failed statement's implicit transaction by setting another
+// or none; what it did is rolled back then.
+func (s *Session) SetTransaction(tx sql.Transaction) {
+	if old, ok := s.GetTransaction().(*Transaction); ok && old != nil && tx != sql.Transaction(old) {
+		old.rollback()
+	}
+	s.BaseSession.SetTransaction(tx)
+}

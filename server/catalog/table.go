@@ -1,0 +1,258 @@
+package catalog
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+
+	"github.com/almanacdb/almanac/server/sqltype"
+	"github.com/almanacdb/almanac/storage"
+)
+
+// Table is a table as one statement sees it: the definition is that of the moment it was resolved, rows are read from
+// the session's transaction when a scan starts.
+type Table struct {
+	db         *Database
+	def        *definition
+	schema     sql.Schema // all columns, this value's own copy
+	projection []int      // ordinals returned, in order; nil is all
+	projected  sql.Schema
+}
+
+var (
+	_ sql.Table                    = (*Table)(nil)
+	_ sql.Databaseable             = (*Table)(nil)
+	_ sql.CommentedTable           = (*Table)(nil)
+	_ sql.ProjectedTable           = (*Table)(nil)
+	_ sql.PrimaryKeyTable          = (*Table)(nil)
+	_ sql.StatisticsTable          = (*Table)(nil)
+	_ sql.IndexAddressableTable    = (*Table)(nil)
+	_ sql.InsertableTable          = (*Table)(nil)
+	_ sql.UpdatableTable           = (*Table)(nil)
+	_ sql.DeletableTable           = (*Table)(nil)
+	_ sql.ReplaceableTable         = (*Table)(nil)
+	_ sql.TruncateableTable        = (*Table)(nil)
+	_ sql.AutoIncrementTable       = (*Table)(nil)
+	_ sql.CheckTable               = (*Table)(nil)
+	_ sql.CheckAlterableTable      = (*Table)(nil)
+	_ sql.AlterableTable           = (*Table)(nil)
+	_ sql.RewritableTable          = (*Table)(nil)
+	_ sql.PrimaryKeyAlterableTable = (*Table)(nil)
+	_ sql.IndexAlterableTable      = (*Table)(nil)
+	_ sql.CollationAlterableTable  = (*Table)(nil)
+	_ sql.CommentAlterableTable    = (*Table)(nil)
+)
+
+func newTable(db *Database, def *definition) *Table {
+	return &Table{db: db, def: def, schema: def.schema.Copy()}
+}
+
+// Name implements sql.Nameable.
+func (t *Table) Name() string { return t.def.spec.Name }
+
+// String implements fmt.Stringer.
+func (t *Table) String() string { return t.def.spec.Name }
+
+// Database implements sql.Databaseable.
+func (t *Table) Database() string { return t.db.name }
+
+// Spec returns the storage's definition of the table; its slices must not be modified.
+func (t *Table) Spec() storage.TableSpec { return t.def.spec }
+
+// Schema implements sql.Table: the projected columns.
+func (t *Table) Schema(*sql.Context) sql.Schema {
+	if t.projection != nil {
+		return t.projected
+	}
+	return t.schema
+}
+
+// PrimaryKeySchema implements sql.PrimaryKeyTable: always all columns, also of a projected table.
+func (t *Table) PrimaryKeySchema(*sql.Context) sql.PrimaryKeySchema {
+	return sql.PrimaryKeySchema{Schema: t.schema, PkOrdinals: append([]int{}, t.def.pk...)}
+}
+
+// Collation implements sql.Table.
+func (t *Table) Collation() sql.CollationID { return parseCollation(t.def.meta.Collation) }
+
+// Comment implements sql.CommentedTable.
+func (t *Table) Comment() string { return t.def.meta.Comment }
+
+// WithProjections implements sql.ProjectedTable.
+func (t *Table) WithProjections(_ *sql.Context, names []string) (sql.Table, error) {
+	p := *t
+	p.projection = make([]int, 0, len(names))
+	p.projected = make(sql.Schema, 0, len(names))
+	for _, name := range names {
+		i := t.schema.IndexOfColName(name)
+		if i < 0 {
+			return nil, sql.ErrTableColumnNotFound.New(t.Name(), name)
+		}
+		p.projection = append(p.projection, i)
+		p.projected = append(p.projected, t.schema[i])
+	}
+	return &p, nil
+}
+
+// Projections implements sql.ProjectedTable.
+func (t *Table) Projections() []string {
+	if t.projection == nil {
+		return nil
+	}
+	names := make([]string, len(t.projected))
+	for i, col := range t.projected {
+		names[i] = col.Name
+	}
+	return names
+}
+
+// RowCount implements sql.StatisticsTable.
+func (t *Table) RowCount(ctx *sql.Context) (uint64, bool, error) {
+	var n int64
+	err := t.read(ctx, func(st *storage.Table) error {
+		n = st.NumRows()
+		return nil
+	})
+	return uint64(max(n, 0)), err == nil, err
+}
+
+// DataLength implements sql.StatisticsTable.
+func (t *Table) DataLength(ctx *sql.Context) (uint64, error) {
+	var n int64
+	err := t.read(ctx, func(st *storage.Table) error {
+		n = st.Bytes()
+		return nil
+	})
+	return uint64(max(n, 0)), err
+}
+
+// read runs fn on the table as the session's transaction sees it, its pending rows included.
+func (t *Table) read(ctx *sql.Context, fn func(*storage.Table) error) error {
+	st, release, err := t.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return fn(st)
+}
+
+// open is read for callers that keep the table open until they call release.
+func (t *Table) open(ctx *sql.Context) (*storage.Table, func(), error) {
+	if tx := transactionOf(ctx); tx != nil {
+		if e := tx.edits[keyOf(t.db.name, t.Name())]; e != nil {
+			if err := e.settle(ctx); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	txn, release := t.db.pro.acquire(ctx)
+	st, err := txn.Table(t.db.name, t.Name())
+	if err != nil {
+		release()
+		return nil, nil, err
+	}
+	return st, release, nil
+}
+
+// Open returns the storage table for reading its Arrow columns, as the session's transaction sees it: rows that the
+// transaction has pending are handed to the storage first. Call release when done with it and its scanners. Tables of
+// other types are for their own packages to read; see [Underlying].
+func (t *Table) Open(ctx *sql.Context) (st *storage.Table, release func(), err error) { return t.open(ctx) }
+
+// Underlying returns the catalog's table beneath the engine's wrappers, false if t is another kind of table.
+func Underlying(t sql.Table) (*Table, bool) {
+	switch u := sql.GetUnderlyingTable(t).(type) {
+	case *Table:
+		return u, true
+	case *IndexedTable:
+		return u.Table, true
+	}
+	return nil, false
+}
+
+// partition is the table's only one.
+type partition struct{}
+
+func (partition) Key() []byte { return []byte("all") }
+
+// Partitions implements sql.Table.
+func (t *Table) Partitions(*sql.Context) (sql.PartitionIter, error) {
+	return sql.PartitionsToPartitionIter(partition{}), nil
+}
+
+// PartitionRows implements sql.Table.
+func (t *Table) PartitionRows(ctx *sql.Context, p sql.Partition) (sql.RowIter, error) {
+	if _, ok := p.(partition); !ok {
+		return nil, fmt.Errorf("table %s has no partition %T", t.Name(), p)
+	}
+	return t.scan(ctx, storage.ScanOptions{})
+}
+
+// scan starts a scan of the projected columns.
+func (t *Table) scan(ctx *sql.Context, o storage.ScanOptions) (sql.RowIter, error) {
+	o.Columns = t.projection
+	return t.scanColumns(ctx, o, t.Schema(ctx))
+}
+
+func (t *Table) scanColumns(ctx *sql.Context, o storage.ScanOptions, cols sql.Schema) (sql.RowIter, error) {
+	st, release, err := t.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	scanner, err := st.Scan(ctx, o)
+	if err != nil {
+		release()
+		return nil, err
+	}
+	return &scanIter{RowIter: sqltype.NewRowIter(ctx, scanner, cols), release: release}, nil
+}
+
+type scanIter struct {
+	sql.RowIter
+	release func()
+}
+
+func (i *scanIter) Close(ctx *sql.Context) error {
+	err := i.RowIter.Close(ctx)
+	if i.release != nil {
+		i.release()
+		i.release = nil
+	}
+	return err
+}
+
+// rows reads an iterator to its end and closes it.
+func rows(ctx *sql.Context, iter sql.RowIter) ([]sql.Row, error) {
+	var all []sql.Row
+	for {
+		row, err := iter.Next(ctx)
+		if err == io.EOF {
+			return all, iter.Close(ctx)
+		}
+		if err != nil {
+			_ = iter.Close(ctx)
+			return nil, err
+		}
+		all = append(all, row)
+	}
+}
+
+// GetChecks implements sql.CheckTable.
+func (t *Table) GetChecks(*sql.Context) ([]sql.CheckDefinition, error) {
+	defs := make([]sql.CheckDefinition, len(t.def.meta.Checks))
+	for i, c := range t.def.meta.Checks {
+		defs[i] = sql.CheckDefinition{Name: c.Name, CheckExpression: c.Expression, Enforced: c.Enforced}
+	}
+	return defs, nil
+}
+
+func (t *Table) columnIndex(name string) int {
+	for i, col := range t.schema {
+		if strings.EqualFold(col.Name, name) {
+			return i
+		}
+	}
+	return -1
+}
