@@ -1,9 +1,11 @@
 package models
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/almanacdb/almanac/engine/optimize"
@@ -27,7 +29,9 @@ type etsWork struct {
 	scaled  []float64
 	scratch []float64
 	jury    []float64
-	x, bx   []float64
+	x       []float64
+	start   [9]etsStartPoint
+	nstart  int
 	p, g    etsParams
 	heur    [2]etsGuess // heuristic starts: additive and multiplicative season
 	flat    etsGuess    // and without season
@@ -287,45 +291,35 @@ func (w *etsWork) fit(ctx context.Context, f etsForm, near *etsOptimum) (etsOpti
 	if f.season != 'N' {
 		n += w.m
 	}
-	w.x, w.bx = growTo(w.x, n), growTo(w.bx, n)
-	best := math.Inf(1)
-	betas, gammas := gridBeta, gridGamma
-	if f.trend == 'N' {
-		betas = betas[:1]
+	w.x = growTo(w.x, n)
+	if err := w.starts(n, near); err != nil {
+		return etsOptimum{}, err
 	}
-	if f.season == 'N' {
-		gammas = gammas[:1]
-	}
-	clear(w.x)
-	for _, a := range gridAlpha {
-		for _, b := range betas {
-			for _, g := range gammas {
-				w.pack(w.x, a, b, g, 0.9)
-				if c := w.evaluate(w.x, nil); c < best {
-					best = c
-					copy(w.bx, w.x)
-				}
-			}
+	base, unit := w.base, w.unit
+	best, at := math.Inf(1), -1
+	for i := range w.start[:w.nstart] {
+		s := &w.start[i]
+		w.base, w.unit = base, unit
+		copy(w.x, s.x)
+		w.rescale(w.x)
+		res, err := w.bfgs.Minimize(ctx, w.eval, w.x, optimize.Settings{MaxIterations: etsScout, FTol: 1e-7, GTol: 1e-4})
+		if err != nil && !errors.Is(err, optimize.ErrStart) {
+			return etsOptimum{}, err
+		}
+		if err == nil && res.F < best {
+			best, at = res.F, i
+			w.unpack(w.x)
+			s.keep(w.x, w)
 		}
 	}
-	copy(w.x, w.bx)
-	if near != nil {
-		w.packNear(w.x, near)
-		if c := w.evaluate(w.x, nil); c < best {
-			best = c
-		} else {
-			copy(w.x, w.bx)
-		}
-	}
-	if math.IsInf(best, 1) {
+	if at < 0 {
 		return etsOptimum{}, errNoStart
 	}
-	w.rescale(w.x)
+	s := &w.start[at]
+	w.base, w.unit = s.base, s.unit
+	copy(w.x, s.x)
 	res, err := w.bfgs.Minimize(ctx, w.eval, w.x, optimize.Settings{MaxIterations: 500, FTol: 1e-9, GTol: 1e-5})
 	if err != nil {
-		if errors.Is(err, optimize.ErrStart) {
-			return etsOptimum{}, errNoStart
-		}
 		return etsOptimum{}, err
 	}
 	w.unpack(w.x)
@@ -335,6 +329,74 @@ func (w *etsWork) fit(ctx context.Context, f etsForm, near *etsOptimum) (etsOpti
 }
 
 var errNoStart = errors.New("no admissible starting point")
+
+// etsScout is how many iterations every start gets before only the best one goes on.
+const etsScout = 12
+
+// etsScouts is how many starts are tried.
+const etsScouts = 4
+
+// etsStartPoint is a point that the search may start from, with the origin and units of its coordinates.
+type etsStartPoint struct {
+	x         []float64
+	criterion float64
+	base      etsParams
+	season    []float64
+	unit      [3]float64
+}
+
+func (s *etsStartPoint) keep(x []float64, w *etsWork) {
+	s.x = append(s.x[:0], x...)
+	s.season = append(s.season[:0], w.base.season...)
+	s.base, s.unit = w.base, w.unit
+	s.base.season = s.season
+}
+
+// starts fills w.start with the best point of the grid for a slow and for a fast level, each with a slow and a fast trend, and with
+// near, best first. Points much worse than the best are dropped.
+func (w *etsWork) starts(n int, near *etsOptimum) error {
+	betas, gammas := gridBeta, gridGamma
+	if w.form.trend == 'N' {
+		betas = betas[:1]
+	}
+	if w.form.season == 'N' {
+		gammas = gammas[:1]
+	}
+	kinds := w.start[:]
+	for i := range kinds {
+		kinds[i].criterion = math.Inf(1)
+	}
+	try := func(s *etsStartPoint) {
+		if c := w.evaluate(w.x, nil); c < s.criterion {
+			s.criterion = c
+			s.x = append(s.x[:0], w.x...)
+		}
+	}
+	clear(w.x)
+	for i, a := range gridAlpha {
+		for j, b := range betas {
+			for k, g := range gammas {
+				w.pack(w.x, a, b, g, 0.9)
+				try(&kinds[4*(i/2)+2*min(j, 1)+k])
+			}
+		}
+	}
+	if near != nil {
+		w.packNear(w.x, near)
+		try(&kinds[8])
+	}
+	slices.SortFunc(kinds, func(a, b etsStartPoint) int { return cmp.Compare(a.criterion, b.criterion) })
+	w.nstart = 0
+	for i := range kinds[:etsScouts] {
+		if kinds[i].criterion < math.Inf(1) {
+			w.nstart++
+		}
+	}
+	if w.nstart == 0 {
+		return errNoStart
+	}
+	return nil
+}
 
 // pack sets the smoothing part of x; b and g are fractions of the widths of their intervals, phi is itself.
 func (w *etsWork) pack(x []float64, a, b, g, phi float64) {

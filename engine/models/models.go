@@ -7,6 +7,7 @@ import "github.com/almanacdb/almanac/engine"
 // All returns every model, in the order in which documentation lists them. The slice is the caller's.
 func All() []engine.ModelSpec {
 	return []engine.ModelSpec{
-		ETS(),
+		Naive(), SNaive(), Drift(), Mean(),
+		SES(), Holt(), HoltWinters(), ETS(), Theta(),
 	}
 }

@@ -153,6 +153,9 @@ func deviation(got *engine.Forecast, want *rForecast) (mean, bound float64) {
 		unit := math.Max(math.Abs(v), want.Upper95[h]-v)
 		mean = math.Max(mean, math.Abs(got.Mean[h]-v)/unit)
 		for i, b := range want.bounds() {
+			if b[h] == -99999 { // R's mark for a path that left the region where its model is defined
+				continue
+			}
 			bound = math.Max(bound, math.Abs(got.Quantiles[i][h]-b[h])/unit)
 		}
 	}
