@@ -29,32 +29,23 @@ func (t *Table) change(ctx *sql.Context, def *definition) error {
 // explain translates the storage's errors about a new definition.
 func (t *Table) explain(def *definition, err error) error {
 	var dup *storage.DuplicateKeyError
-	if errors.As(err, &dup) {
-		primary := false
-		for _, k := range def.spec.Keys {
-			primary = primary || k.Name == dup.Key && k.Primary
-		}
-		return sql.NewUniqueKeyErr(sql.FormatRow(sqlValues(dup.Values)), primary, nil)
+	if !errors.As(err, &dup) {
+		return err
 	}
-	return err
-}
-
-// sqlValues makes storage values printable.
-func sqlValues(values []any) sql.Row {
-	row := make(sql.Row, len(values))
-	for i, v := range values {
+	parts := make([]string, len(dup.Values))
+	for i, v := range dup.Values {
 		switch v := v.(type) {
 		case arrow.Date32:
-			row[i] = v.FormattedString()
+			parts[i] = v.FormattedString()
 		case arrow.Timestamp:
-			row[i] = v.ToTime(arrow.Microsecond).Format(sql.TimestampDatetimeLayout)
+			parts[i] = v.ToTime(arrow.Microsecond).Format(sql.TimestampDatetimeLayout)
 		case []byte:
-			row[i] = string(v)
+			parts[i] = string(v)
 		default:
-			row[i] = v
+			parts[i] = fmt.Sprint(v)
 		}
 	}
-	return row
+	return duplicateEntry(parts, def, dup.Key, nil)
 }
 
 // redefined is the table's definition with another schema. renames maps lower-case old column names to new ones; keys

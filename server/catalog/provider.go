@@ -192,7 +192,7 @@ func (p *Provider) alter(ctx *sql.Context, fn func(*storage.Txn) error) error {
 	if tx.readOnly {
 		return sql.ErrReadOnlyTransaction.New()
 	}
-	if s.GetIgnoreAutoCommit() && tx.dirty() {
+	if s.GetIgnoreAutoCommit() {
 		if err := s.CommitTransaction(ctx, tx); err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/vitess/go/mysql"
 )
 
@@ -78,8 +79,18 @@ func transactionOf(ctx *sql.Context) *Transaction {
 // CommandBegin implements sql.LifecycleAwareSession.
 func (s *Session) CommandBegin() error { return nil }
 
-// CommandEnd implements sql.LifecycleAwareSession.
-func (s *Session) CommandEnd() {}
+// CommandEnd implements sql.LifecycleAwareSession. The engine commits an implicit transaction when its statement
+// succeeds and otherwise leaves it to the next statement, with an old snapshot and, after a failed CREATE TABLE … SELECT,
+// half of the work; it is rolled back here.
+func (s *Session) CommandEnd() {
+	if s.GetTransaction() == nil || s.GetIgnoreAutoCommit() {
+		return
+	}
+	ctx := sql.NewContext(context.Background(), sql.WithSession(s))
+	if auto, err := plan.IsSessionAutocommit(ctx); err == nil && auto {
+		s.SetTransaction(nil)
+	}
+}
 
 // SessionEnd implements sql.LifecycleAwareSession: what was not committed is rolled back, its snapshot let go.
 func (s *Session) SessionEnd() { s.SetTransaction(nil) }

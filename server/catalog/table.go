@@ -159,7 +159,9 @@ func (t *Table) open(ctx *sql.Context) (*storage.Table, func(), error) {
 // Open returns the storage table for reading its Arrow columns, as the session's transaction sees it: rows that the
 // transaction has pending are handed to the storage first. Call release when done with it and its scanners. Tables of
 // other types are for their own packages to read; see [Underlying].
-func (t *Table) Open(ctx *sql.Context) (st *storage.Table, release func(), err error) { return t.open(ctx) }
+func (t *Table) Open(ctx *sql.Context) (st *storage.Table, release func(), err error) {
+	return t.open(ctx)
+}
 
 // Underlying returns the catalog's table beneath the engine's wrappers, false if t is another kind of table.
 func Underlying(t sql.Table) (*Table, bool) {

@@ -174,8 +174,8 @@ func (s *Session) CreateSavepoint(ctx *sql.Context, t sql.Transaction, name stri
 // RollbackToSavepoint implements sql.TransactionSession.
 func (s *Session) RollbackToSavepoint(_ *sql.Context, t sql.Transaction, name string) error {
 	tx, ok := t.(*Transaction)
-	if !ok || tx.ended {
-		return sql.ErrSavepointDoesNotExist.New(name)
+	if !ok || tx.ended { // the engine cleans up its own savepoints after the transaction is gone
+		return nil
 	}
 	i := tx.findSavepoint(name)
 	if i < 0 {
@@ -190,8 +190,8 @@ func (s *Session) RollbackToSavepoint(_ *sql.Context, t sql.Transaction, name st
 // ReleaseSavepoint implements sql.TransactionSession.
 func (s *Session) ReleaseSavepoint(_ *sql.Context, t sql.Transaction, name string) error {
 	tx, ok := t.(*Transaction)
-	if !ok || tx.ended {
-		return sql.ErrSavepointDoesNotExist.New(name)
+	if !ok || tx.ended { // the engine cleans up its own savepoints after the transaction is gone
+		return nil
 	}
 	i := tx.findSavepoint(name)
 	if i < 0 {
