@@ -68,7 +68,7 @@ func fitETS(ctx context.Context, s series.Series, r etsRequest) (*etsFitted, err
 		note = fmt.Sprintf("seasonal period %d is longer than %d: fitted without season", period, maxETSPeriod)
 		period = 1
 	case period <= 1:
-		return nil, fmt.Errorf("%w: %s needs a seasonal period", engine.ErrSyntax, r.etsForm)
+		return nil, fmt.Errorf("%w: %s needs a seasonal period and the series has none", engine.ErrNoFit, r.etsForm)
 	case period > maxETSPeriod:
 		return nil, fmt.Errorf("%w: %s takes seasonal periods up to %d, not %d", engine.ErrNoFit, r.etsForm, maxETSPeriod, period)
 	case len(y) <= period || st.observed <= period:
@@ -101,15 +101,16 @@ func fitETS(ctx context.Context, s series.Series, r etsRequest) (*etsFitted, err
 			need = min(need, np+2)
 			continue
 		}
-		o, err := w.fit(ctx, form, nearest(fits, form))
-		if errors.Is(err, errNoStart) {
+		_, penalty := informationCriteria(0, np+1, st.observed)
+		o, err := w.fit(ctx, form, nearest(fits, form), bestIC-penalty)
+		if errors.Is(err, errNoStart) || errors.Is(err, errHopeless) {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
 		fits = append(fits, o)
-		if _, ic := informationCriteria(o.criterion, np+1, st.observed); ic < bestIC {
+		if ic := o.criterion + penalty; ic < bestIC {
 			best, bestIC = o, ic
 		}
 	}

@@ -262,3 +262,40 @@ func checkOptimum(t *testing.T, all []*rSeries) {
 	}
 	t.Logf("log-likelihood above R's %d, equal %d, below %d (by 0.01); forecasts agree %d", better, same, worse, agree)
 }
+
+// TestETSAutomatic lets our selection and R's choose: ours must never end with a materially worse AICc (R's optimiser
+// may miss optima that ours finds, hence other forms with better AICc are right). Where both chose the same form at the
+// same likelihood, the forecasts agree.
+func TestETSAutomatic(t *testing.T) {
+	checkAutomatic(t, classics(t))
+}
+
+func TestETSAutomaticCompetitions(t *testing.T) {
+	checkAutomatic(t, competitionSeries(t))
+}
+
+func checkAutomatic(t *testing.T, all []*rSeries) {
+	n, same, agree := 0, 0, 0
+	for _, r := range all {
+		if r.ETS == nil || r.ETS.Forecast == nil || len(r.X) < 10 {
+			continue
+		}
+		n++
+		f, fc := fitForecast(t, mustNew(t, ETS(), ""), r.series(), len(r.ETS.Forecast.Mean))
+		d := f.Describe()
+		if d.AICc > r.ETS.AICc+0.3 {
+			t.Errorf("%s: %s with AICc %.3f, R's %s has %.3f", r.ID, d.Model, d.AICc, r.ETS.Model, r.ETS.AICc)
+		}
+		mean, bound := deviation(fc, r.ETS.Forecast)
+		switch {
+		case d.Model == r.ETS.Model && mean < 0.02 && bound < 0.05:
+			same, agree = same+1, agree+1
+		case d.Model == r.ETS.Model:
+			same++
+			t.Logf("%s: %s AICc %.3f, R %.3f: mean differs by %.2g, bounds by %.2g", r.ID, d.Model, d.AICc, r.ETS.AICc, mean, bound)
+		default:
+			t.Logf("%s: %s AICc %.3f, R %s %.3f: mean differs by %.2g, bounds by %.2g", r.ID, d.Model, d.AICc, r.ETS.Model, r.ETS.AICc, mean, bound)
+		}
+	}
+	t.Logf("%d series, same form %d, forecasts agree %d", n, same, agree)
+}

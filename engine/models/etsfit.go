@@ -256,13 +256,14 @@ type etsOptimum struct {
 // likelihood often has one optimum with a fast level and one with a slow level.
 var (
 	gridAlpha = []float64{0.05, 0.2, 0.5, 0.9}
-	gridBeta  = []float64{0.02, 0.3} // as fractions of alpha
-	gridGamma = []float64{0.03, 0.3} // as fractions of 1 − alpha
+	gridBeta  = []float64{0.02, 0.3}  // as fractions of alpha
+	gridGamma = []float64{0.003, 0.2} // as fractions of 1 − alpha
 )
 
-// fit maximises the likelihood of the form, from the best point of the grid and, if better, from near. converged=false
-// is not an error: the parameters are valid and the likelihood is what it is.
-func (w *etsWork) fit(ctx context.Context, f etsForm, near *etsOptimum) (etsOptimum, error) {
+// fit maximises the likelihood of the form from the best points of a grid and from near. converged=false is not an error:
+// the parameters are valid and the likelihood is what it is. The search is given up, with errHopeless, when after its first
+// iterations the criterion still exceeds give by more than etsMargin.
+func (w *etsWork) fit(ctx context.Context, f etsForm, near *etsOptimum, give float64) (etsOptimum, error) {
 	w.form = f
 	guess := &w.flat
 	switch f.season {
@@ -315,6 +316,9 @@ func (w *etsWork) fit(ctx context.Context, f etsForm, near *etsOptimum) (etsOpti
 	if at < 0 {
 		return etsOptimum{}, errNoStart
 	}
+	if best > give+etsMargin {
+		return etsOptimum{}, errHopeless
+	}
 	s := &w.start[at]
 	w.base, w.unit = s.base, s.unit
 	copy(w.x, s.x)
@@ -328,13 +332,19 @@ func (w *etsWork) fit(ctx context.Context, f etsForm, near *etsOptimum) (etsOpti
 	return o, nil
 }
 
+var errHopeless = errors.New("far from the best form")
+
 var errNoStart = errors.New("no admissible starting point")
 
 // etsScout is how many iterations every start gets before only the best one goes on.
 const etsScout = 12
 
+// etsMargin is what a form may lag behind the best one's criterion after scouting and still be searched to the end; gains from
+// there are mostly below 5.
+const etsMargin = 25
+
 // etsScouts is how many starts are tried.
-const etsScouts = 4
+const etsScouts = 6
 
 // etsStartPoint is a point that the search may start from, with the origin and units of its coordinates.
 type etsStartPoint struct {

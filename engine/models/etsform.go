@@ -74,13 +74,9 @@ type etsRequest struct {
 // parseETS reads "", "(M,Ad,M)", "(AAdM)", "MAdM" and the like, in any case.
 func parseETS(args string) (etsRequest, error) {
 	open := etsRequest{etsForm: etsForm{err: 'Z', trend: 'Z', season: 'Z'}}
-	text := strings.ToUpper(strings.Map(func(r rune) rune {
-		if strings.ContainsRune("(), \t", r) {
-			return -1
-		}
-		return r
-	}, args))
-	if text == "" {
+	inside, balanced := inBrackets(args)
+	text := strings.ToUpper(strings.Join(words(inside), ""))
+	if text == "" && balanced {
 		return open, nil
 	}
 	syntax := func() error {
@@ -92,7 +88,7 @@ func parseETS(args string) (etsRequest, error) {
 		r.damped = true
 		text = text[:2] + text[3:]
 	}
-	if len(text) != 3 {
+	if len(text) != 3 || !balanced {
 		return open, syntax()
 	}
 	r.err, r.trend, r.season = text[0], text[1], text[2]

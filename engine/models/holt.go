@@ -2,7 +2,6 @@ package models
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/almanacdb/almanac/engine"
 )
@@ -21,7 +20,11 @@ func Holt() engine.ModelSpec {
 		Caps: engine.Caps{Missing: true},
 		New: func(args string) (engine.Model, error) {
 			damped := false
-			for _, word := range words(args) {
+			inside, balanced := inBrackets(args)
+			if !balanced {
+				return nil, fmt.Errorf("%w: holt%s: brackets do not match", engine.ErrSyntax, args)
+			}
+			for _, word := range words(inside) {
 				if word != "damped" {
 					return nil, fmt.Errorf("%w: holt(%s): the only option is damped", engine.ErrSyntax, word)
 				}
@@ -30,9 +33,4 @@ func Holt() engine.ModelSpec {
 			return fixedETS('A', 'A', 'N', damped), nil
 		},
 	}
-}
-
-// words splits "(a, b)" into lower-case words.
-func words(args string) []string {
-	return strings.FieldsFunc(strings.ToLower(args), func(r rune) bool { return strings.ContainsRune("(), \t", r) })
 }

@@ -20,7 +20,11 @@ func HoltWinters() engine.ModelSpec {
 		Caps: engine.Caps{Seasonal: true, Missing: true},
 		New: func(args string) (engine.Model, error) {
 			m := fixedETS('A', 'A', 'A', false)
-			for _, word := range words(args) {
+			inside, balanced := inBrackets(args)
+			if !balanced {
+				return nil, fmt.Errorf("%w: holtwinters%s: brackets do not match", engine.ErrSyntax, args)
+			}
+			for _, word := range words(inside) {
 				switch word {
 				case "additive":
 				case "multiplicative":

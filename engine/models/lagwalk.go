@@ -146,11 +146,3 @@ func (w *lagWalk) Describe() engine.Description {
 	nan := math.NaN()
 	return engine.Description{Model: w.name, Params: w.params, Sigma2: w.sigma2, LogLik: nan, AIC: nan, AICc: nan, BIC: nan, Note: w.note}
 }
-
-// noArguments refuses text behind the name of a model that has no options.
-func noArguments(name, args string) error {
-	if args == "" || args == "()" {
-		return nil
-	}
-	return fmt.Errorf("%w: %s takes nothing in brackets, not %q", engine.ErrSyntax, name, args)
-}
