@@ -144,7 +144,9 @@ func TestValuesSurviveTheRoundTrip(t *testing.T) {
 			if err := iter.Close(ctx); err != nil {
 				t.Fatal(err)
 			}
-			same := cmp.Comparer(func(a, b *apd.Decimal) bool { return a.Cmp(b) == 0 && a.Exponent == b.Exponent && a.Negative == b.Negative })
+			same := cmp.Comparer(func(a, b *apd.Decimal) bool {
+				return a.Cmp(b) == 0 && a.Exponent == b.Exponent && a.Negative == b.Negative
+			})
 			if diff := cmp.Diff(c.values, got, same); diff != "" {
 				t.Error(diff)
 			}
