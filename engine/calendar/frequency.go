@@ -195,7 +195,7 @@ var names = map[string]Frequency{
 	"min": {Minute, 1}, "t": {Minute, 1}, "minute": {Minute, 1}, "minutes": {Minute, 1}, "minutely": {Minute, 1},
 	"h": {Hour, 1}, "hour": {Hour, 1}, "hours": {Hour, 1}, "hourly": {Hour, 1},
 	"d": {Day, 1}, "day": {Day, 1}, "days": {Day, 1}, "daily": {Day, 1},
-	"b": {BusinessDay, 1}, "business": {BusinessDay, 1}, "weekdays": {BusinessDay, 1},
+	"b": {BusinessDay, 1}, "business": {BusinessDay, 1}, "business day": {BusinessDay, 1}, "business days": {BusinessDay, 1}, "businessday": {BusinessDay, 1}, "businessdays": {BusinessDay, 1}, "weekdays": {BusinessDay, 1},
 	"w": {Week, 1}, "week": {Week, 1}, "weeks": {Week, 1}, "weekly": {Week, 1},
 	"m": {Month, 1}, "ms": {Month, 1}, "me": {Month, 1}, "month": {Month, 1}, "months": {Month, 1}, "monthly": {Month, 1},
 	"q": {Month, 3}, "qs": {Month, 3}, "qe": {Month, 3}, "quarter": {Month, 3}, "quarters": {Month, 3}, "quarterly": {Month, 3},

@@ -69,8 +69,8 @@ func (f Frequency) length() int64 {
 	panic("calendar: no fixed length: " + f.String())
 }
 
-// fixed reports whether all periods have the same length, and that length.
-func (f Frequency) fixed() (int64, bool) {
+// Length is the length of a period in axis units, if all periods have the same: not so months and business days.
+func (f Frequency) Length() (length int64, fixed bool) {
 	if f.Unit == Month || f.Unit == BusinessDay {
 		return 0, false
 	}
@@ -112,8 +112,9 @@ func (g Grid) Time(k int64) int64 {
 		week := floorDiv(k, 5)
 		return (week*7+k-week*5-3)*MicrosPerDay + g.phase
 	case Month:
-		if k > 1<<20 || k < -1<<20 || (k*int64(g.freq.N)) > 1<<20 || (k*int64(g.freq.N)) < -1<<20 {
-			return saturated(k) // 87,000 years: no axis reaches it
+		const limit = 1 << 20 // 87,000 years: no axis reaches it
+		if limit := limit / int64(g.freq.N); k > limit || k < -limit {
+			return saturated(k)
 		}
 		months := k*int64(g.freq.N) + g.month
 		day := min(g.day, daysIn(months))
@@ -171,36 +172,38 @@ func Align(f Frequency, times []int64, offsets []int) []Grid {
 	if len(times) == 0 {
 		return []Grid{canonical(f)}
 	}
-	grids := make([]Grid, 0, series)
-	shared, distinct := true, 0
+	grids := make([]Grid, series)
 	monthEnds := f.Unit == Month && allMonthEnds(times)
+	shared, first, moves := true, -1, 0
 	for s := range series {
 		own := times[offsets[s]:offsets[s+1]]
 		if len(own) == 0 {
-			grids = append(grids, Grid{})
 			continue
 		}
 		g := NewGrid(f, own[0])
 		if f.Unit == Month {
 			g.day = monthDay(own, monthEnds)
 		}
-		moves, ok := fits(g, own)
+		n, ok := fits(g, own)
 		if !ok {
 			return []Grid{common(f, times, monthEnds)}
 		}
-		distinct += moves
-		shared = shared && (s == 0 || g == grids[0])
-		grids = append(grids, g)
+		if first < 0 {
+			first = s
+		}
+		shared = shared && g == grids[first] || first == s
+		moves += n
+		grids[s] = g
 	}
 	if shared {
-		return grids[:1]
+		return grids[first : first+1]
 	}
-	if distinct < series {
+	if moves < series {
 		// Mostly single rows: each fits a phase of its own by necessity, which says nothing.
 		return []Grid{common(f, times, monthEnds)}
 	}
 	for s := range grids {
-		if grids[s].freq.Unit == Unknown {
+		if grids[s].freq.IsZero() {
 			grids[s] = canonical(f)
 		}
 	}
@@ -209,7 +212,7 @@ func Align(f Frequency, times []int64, offsets []int) []Grid {
 
 // fits reports whether all times are periods of g, and how many times differ from their predecessor.
 func fits(g Grid, times []int64) (moves int, ok bool) {
-	length, fixed := g.freq.fixed()
+	length, isFixed := g.freq.Length()
 	previous := times[0]
 	if !g.Contains(previous) {
 		return 0, false
@@ -219,7 +222,7 @@ func fits(g Grid, times []int64) (moves int, ok bool) {
 			continue
 		}
 		moves++
-		if fixed {
+		if isFixed {
 			if d := uint64(t) - uint64(previous); d != uint64(length) && d%uint64(length) != 0 {
 				return moves, false
 			}

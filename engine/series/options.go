@@ -109,8 +109,7 @@ type Options struct {
 	// Regressors name numeric columns that are carried along as Series.X.
 	Regressors []string
 	// Freq is the spacing; the zero value finds it from the data. With rows finer than Freq the rows of a period are
-	// aggregated by Agg. On an integer time column a calendar frequency only lends its seasonal periods: the spacing is the
-	// smallest common step.
+	// aggregated by Agg. An integer time column takes only integer spacings, a date column none finer than days.
 	Freq calendar.Frequency
 	// Missing treats periods without a row.
 	Missing Missing

@@ -29,6 +29,7 @@ type Panel struct {
 	first   []int64         // number of the first period of each series in its grid
 	reports []Report
 	missing Missing
+	later   int // series left out because they begin after the cutoff
 }
 
 // Len is the number of series.
@@ -70,20 +71,11 @@ func (p *Panel) Keys() arrow.RecordBatch { return p.keys }
 
 // KeyString writes the key of series i for messages: "store=CA_1, sku=NULL"; "" without key columns.
 func (p *Panel) KeyString(i int) string {
-	var b strings.Builder
+	parts := make([]string, p.keys.NumCols())
 	for c, column := range p.keys.Columns() {
-		if c > 0 {
-			b.WriteString(", ")
-		}
-		b.WriteString(p.keys.ColumnName(c))
-		b.WriteByte('=')
-		if column.IsNull(i) {
-			b.WriteString("NULL")
-		} else {
-			b.WriteString(column.ValueStr(i))
-		}
+		parts[c] = keyPart(p.keys.ColumnName(c), column, i)
 	}
-	return b.String()
+	return strings.Join(parts, ", ")
 }
 
 // TimeField is the source's time column: name, type and metadata.
@@ -109,6 +101,9 @@ func (p *Panel) Report(i int) Report { return p.reports[i] }
 
 // Missing is the treatment of absent periods that was applied: MissingAuto is resolved to MissingZero or MissingInterpolate.
 func (p *Panel) Missing() Missing { return p.missing }
+
+// AfterCutoff is the number of series left out because they begin after the cutoff.
+func (p *Panel) AfterCutoff() int { return p.later }
 
 // Release frees the Arrow memory of Keys. The panel must not be used afterwards.
 func (p *Panel) Release() { p.keys.Release() }
