@@ -1,0 +1,125 @@
+package server
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/go-mysql-server/sql/analyzer"
+	"github.com/dolthub/go-mysql-server/sql/information_schema"
+	"github.com/dolthub/go-mysql-server/sql/mysql_db"
+	"github.com/dolthub/go-mysql-server/sql/plan"
+	"github.com/dolthub/go-mysql-server/sql/transform"
+)
+
+const processListID analyzer.RuleId = 10_002
+
+// processListRule replaces SHOW PROCESSLIST and information_schema.processlist by views that say how far table functions
+// are ("FORECAST: 120 of 3049 series") and that show other accounts' statements only to those who hold PROCESS.
+func processListRule(accounts *mysql_db.MySQLDb) analyzer.RuleFunc {
+	return func(ctx *sql.Context, _ *analyzer.Analyzer, n sql.Node, _ *plan.Scope, _ analyzer.RuleSelector, _ *sql.QueryFlags) (sql.Node, transform.TreeIdentity, error) {
+		return transform.NodeWithOpaque(ctx, n, func(_ *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+			switch n := n.(type) {
+			case *plan.ShowProcessList:
+				return &showProcessList{ShowProcessList: n, accounts: accounts}, transform.NewTree, nil
+			case *plan.ResolvedTable:
+				if _, done := n.Table.(*processTable); done || n.SqlDatabase == nil ||
+					!strings.EqualFold(n.SqlDatabase.Name(), sql.InformationSchemaDatabaseName) ||
+					!strings.EqualFold(n.Table.Name(), information_schema.ProcessListTableName) {
+					return n, transform.SameTree, nil
+				}
+				replaced := *n
+				replaced.Table = &processTable{Table: n.Table, accounts: accounts}
+				return &replaced, transform.NewTree, nil
+			}
+			return n, transform.SameTree, nil
+		})
+	}
+}
+
+// processes returns the connections that the session may see, by number.
+func processes(ctx *sql.Context, accounts *mysql_db.MySQLDb) []sql.Process {
+	if ctx.ProcessList == nil {
+		return nil
+	}
+	all := ctx.ProcessList.Processes()
+	everything := !accounts.Enabled() ||
+		accounts.UserHasPrivileges(ctx, sql.NewPrivilegedOperation(sql.PrivilegeCheckSubject{}, sql.PrivilegeType_Process))
+	visible := all[:0]
+	for _, p := range all {
+		if everything || p.User == ctx.Client().User {
+			visible = append(visible, p)
+		}
+	}
+	sort.Slice(visible, func(i, j int) bool { return visible[i].Connection < visible[j].Connection })
+	return visible
+}
+
+// state says what a connection is doing.
+func state(p sql.Process) string {
+	var functions []string
+	for name, progress := range p.Progress {
+		function, _, ok := strings.Cut(name, "#")
+		if !ok {
+			continue // a table's scan: of no use to a reader
+		}
+		functions = append(functions, fmt.Sprintf("%s: %d of %d series", function, progress.Done, progress.Total))
+	}
+	sort.Strings(functions)
+	if len(functions) > 0 {
+		return strings.Join(functions, "; ")
+	}
+	if p.Command == sql.ProcessCommandQuery {
+		return "running"
+	}
+	return ""
+}
+
+func textOrNull(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+type showProcessList struct {
+	*plan.ShowProcessList
+	accounts *mysql_db.MySQLDb
+}
+
+var _ sql.ExecSourceRel = (*showProcessList)(nil)
+
+// WithChildren implements sql.Node.
+func (s *showProcessList) WithChildren(*sql.Context, ...sql.Node) (sql.Node, error) { return s, nil }
+
+// RowIter implements sql.ExecSourceRel.
+func (s *showProcessList) RowIter(ctx *sql.Context, _ sql.Row) (sql.RowIter, error) {
+	var rows []sql.Row
+	for _, p := range processes(ctx, s.accounts) {
+		rows = append(rows, sql.Row{
+			int64(p.Connection), p.User, p.Host, textOrNull(p.Database), string(p.Command), int64(p.Seconds()), state(p), textOrNull(p.Query),
+		})
+	}
+	return sql.RowsToRowIter(rows...), nil
+}
+
+// processTable is information_schema.processlist with our rows.
+type processTable struct {
+	sql.Table
+	accounts *mysql_db.MySQLDb
+}
+
+// Underlying implements sql.TableWrapper.
+func (t *processTable) Underlying() sql.Table { return t.Table }
+
+// PartitionRows implements sql.Table.
+func (t *processTable) PartitionRows(ctx *sql.Context, _ sql.Partition) (sql.RowIter, error) {
+	var rows []sql.Row
+	for _, p := range processes(ctx, t.accounts) {
+		rows = append(rows, sql.Row{
+			uint64(p.Connection), p.User, p.Host, textOrNull(p.Database), string(p.Command), int32(p.Seconds()), state(p), p.Query,
+		})
+	}
+	return sql.RowsToRowIter(rows...), nil
+}
