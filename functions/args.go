@@ -49,8 +49,8 @@ type Option struct {
 	Default string
 	// OneOf lists the words accepted, if the option takes only words; messages suggest the nearest.
 	OneOf []string
-	// set parses the text of the option into b.Options; the error is a *Error or is wrapped into one.
-	set func(b *Bound, text string) error
+	// set reads the setting into the call being bound; its error is a *badValue.
+	set func(c *call, s setting) error
 }
 
 // Example is a runnable statement of the documentation.
@@ -89,8 +89,8 @@ type Bound struct {
 	Provisional bool
 	// schema is the result of Spec.Output.
 	schema *arrow.Schema
-	// models are the models that model= names.
-	models []boundModel
+	// model is what option model names, where the function takes one.
+	model boundModel
 }
 
 // boundModel is a model ready to fit and the text that named it.

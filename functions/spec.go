@@ -5,6 +5,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/almanacdb/almanac/engine"
 )
@@ -21,12 +22,32 @@ type Spec struct {
 	Options []Option
 	// Output fixes the result columns from the bound call.
 	Output func(*Bound) (*arrow.Schema, error)
+	// columns are the result columns behind keys and time, for the documentation and the check of names; timeColumn
+	// tells whether the time column comes before them.
+	columns    []OutputColumn
+	timeColumn bool
+	// check, if set, looks at options together once all are read; its error is a *badValue or *Error.
+	check func(*call) error
 	// Examples are SQL with the output expected, run by go test on the demo database.
 	Examples []Example
 	// Run computes the result. The reader yields rows ordered by key, then time; it does its work as it is read, polls ctx
 	// and is released by the caller.
 	Run func(ctx context.Context, env *Env, b *Bound) (array.RecordReader, error)
 }
+
+// OutputColumn is a result column behind keys and time.
+type OutputColumn struct {
+	Name string
+	Type arrow.DataType
+	// Doc is what the column means and when it is NULL.
+	Doc string
+}
+
+// Columns lists the result columns behind the key columns and the time column.
+func (s *Spec) Columns() []OutputColumn { return s.columns }
+
+// HasTime tells whether the time column of the source comes before Columns.
+func (s *Spec) HasTime() bool { return s.timeColumn }
 
 // Relation is the source of a function call. The server satisfies it over a table, a view or a SELECT; tests over Arrow.
 type Relation interface {
@@ -43,6 +64,8 @@ type Relation interface {
 type Env struct {
 	// Models are the models on offer, in the order of the documentation.
 	Models []engine.ModelSpec
+	// Memory allocates the result's batches; nil means memory.DefaultAllocator.
+	Memory memory.Allocator
 	// Workers is the number of goroutines to use; at least 1.
 	Workers int
 	// Progress, if set, is told how many series are done of how many. Safe for concurrent use.
