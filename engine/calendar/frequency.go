@@ -252,7 +252,9 @@ func Parse(text string) (Frequency, error) {
 	if f.Unit == BusinessDay && count != 1 {
 		return Frequency{}, &SyntaxError{Text: text, Reason: "business days cannot be counted", Suggestion: "B"}
 	}
-	f.N *= count
+	if f.N *= count; f.N > maxCount {
+		return Frequency{}, &SyntaxError{Text: text, Reason: "the count is too large"}
+	}
 	return f.normal(), nil
 }
 
