@@ -82,13 +82,20 @@ func (d *Database) CreateTable(ctx *sql.Context, name string, schema sql.Primary
 	if err != nil {
 		return err
 	}
-	return d.pro.alter(ctx, func(t *storage.Txn) error {
+	err = d.pro.alter(ctx, func(t *storage.Txn) error {
 		err := t.CreateTable(def.spec)
 		if errors.Is(err, storage.ErrExists) {
 			return sql.ErrTableAlreadyExists.New(name)
 		}
 		return err
 	})
+	if tx := transactionOf(ctx); tx != nil && err == nil {
+		if tx.created == nil {
+			tx.created = map[tableKey]bool{}
+		}
+		tx.created[keyOf(d.name, name)] = true
+	}
+	return err
 }
 
 // CreateIndexedTable implements sql.IndexedTableCreator: a primary key over a prefix of a text is refused.

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
 
@@ -66,7 +67,7 @@ func (d *editor) ready(ctx *sql.Context) error {
 
 // DiscardChanges implements sql.EditOpenerCloser. An ignorable error takes back the current row, any other one the
 // whole statement.
-func (d *editor) DiscardChanges(_ *sql.Context, cause error) error {
+func (d *editor) DiscardChanges(ctx *sql.Context, cause error) error {
 	if d.edits == nil || d.over {
 		return nil
 	}
@@ -75,9 +76,20 @@ func (d *editor) DiscardChanges(_ *sql.Context, cause error) error {
 		d.edits.undoRow()
 		return nil
 	}
+	return d.undo(ctx)
+}
+
+// undo takes back the statement, with the table that a CREATE TABLE … SELECT made for its rows.
+func (d *editor) undo(ctx *sql.Context) error {
 	d.over = true
 	d.edits.undoStatement()
-	return nil
+	tx, key := d.edits.tx, keyOf(d.table.db.name, d.table.Name())
+	if verb, _, _ := strings.Cut(strings.TrimSpace(ctx.Query()), " "); !tx.created[key] || !strings.EqualFold(verb, "create") {
+		return nil
+	}
+	delete(tx.created, key)
+	delete(tx.edits, key)
+	return tx.storage().DropTable(key.database, key.table)
 }
 
 // StatementComplete implements sql.EditOpenerCloser. Rows go to the storage when the editor is closed; a statement whose
@@ -87,9 +99,7 @@ func (d *editor) StatementComplete(ctx *sql.Context) error {
 		return d.err
 	}
 	if err := ctx.Err(); err != nil && !d.over && d.edits != nil {
-		d.over = true
-		d.edits.undoStatement()
-		return err
+		return errors.Join(err, d.undo(ctx))
 	}
 	return nil
 }

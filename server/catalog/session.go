@@ -79,9 +79,8 @@ func transactionOf(ctx *sql.Context) *Transaction {
 // CommandBegin implements sql.LifecycleAwareSession.
 func (s *Session) CommandBegin() error { return nil }
 
-// CommandEnd implements sql.LifecycleAwareSession. The engine commits an implicit transaction when its statement
-// succeeds and otherwise leaves it to the next statement, with an old snapshot and, after a failed CREATE TABLE … SELECT,
-// half of the work; it is rolled back here.
+// CommandEnd implements sql.LifecycleAwareSession. The engine may leave the implicit transaction of a statement that
+// failed to the next statement, which would see an old snapshot; it is rolled back here.
 func (s *Session) CommandEnd() {
 	if s.GetTransaction() == nil || s.GetIgnoreAutoCommit() {
 		return

@@ -77,6 +77,9 @@ func (t *Table) PrimaryKeySchema(*sql.Context) sql.PrimaryKeySchema {
 // Collation implements sql.Table.
 func (t *Table) Collation() sql.CollationID { return parseCollation(t.def.meta.Collation) }
 
+// IsTemporary implements sql.TemporaryTable; the engine asks every table in a read-only transaction.
+func (t *Table) IsTemporary() bool { return false }
+
 // Comment implements sql.CommentedTable.
 func (t *Table) Comment() string { return t.def.meta.Comment }
 

@@ -26,6 +26,9 @@ type Transaction struct {
 	// writes counts changes handed to the storage, for caches of what was read.
 	writes int
 
+	// created are the tables this transaction made.
+	created map[tableKey]bool
+
 	savepoints []namedSavepoint
 }
 
