@@ -249,7 +249,7 @@ func (db *DB) install(rewrites []rewrite, manifest *state, number uint64) error 
 		db.frozen = 0
 		return err // the state goes on with its parts in memory; the manifest is right too
 	}
-	obsolete := db.unreferenced(next.files(), manifest.files())
+	obsolete := db.unreferenced(manifest.seq, next.files(), manifest.files())
 	db.tip = next
 	db.published.Store(next)
 	db.frozen = 0

@@ -17,9 +17,10 @@ import (
 // commitRequest is a validated transaction on its way to the log.
 type commitRequest struct {
 	record   wal.Record
-	state    *state // with it
-	bytes    int64  // it holds in memory
-	finished bool   // under syncMu
+	state    *state   // with it
+	bytes    int64    // it holds in memory
+	segments []uint64 // it adds
+	finished bool     // under syncMu
 	err      error
 }
 
@@ -186,6 +187,9 @@ func (t *Txn) enqueue(changes []*tableChange) (*commitRequest, error) {
 	}
 	r.state = b.done()
 	r.record = wal.Record{Seq: b.seq, Payload: w.Buf}
+	for _, n := range r.segments {
+		db.logSegment(n, b.seq)
+	}
 	db.tip = r.state
 	db.queue = append(db.queue, r)
 	return r, nil
@@ -244,6 +248,7 @@ func (c *tableChange) commit(b *builder, tip *state, emit func(*op) error, r *co
 		o := &op{kind: opAppend, table: c.id, part: final, batch: c.batches[i]}
 		if final.seg != nil {
 			o.kind = opSegment
+			r.segments = append(r.segments, final.seg.number)
 		} else {
 			r.bytes += final.bytes
 		}

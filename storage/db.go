@@ -51,7 +51,8 @@ type DB struct {
 
 	segMu    sync.Mutex
 	segments map[uint64]*segmentFile
-	pending  map[uint64]bool // segments being written, or of transactions that run
+	pending  map[uint64]bool   // segments being written, or of transactions that run
+	logged   map[uint64]uint64 // segments named by the log since the manifest, and the transaction that does: replay needs them
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -92,7 +93,7 @@ func (o Options) withDefaults() Options {
 // is damaged. A damaged segment does not prevent opening: only its table fails, when read.
 func Open(dir string, opts Options) (*DB, error) {
 	opts = opts.withDefaults()
-	db := &DB{dir: dir, fs: opts.FS, opts: opts, cache: newBlockCache(opts.MemoryLimit / 2), segments: map[uint64]*segmentFile{}, pending: map[uint64]bool{}, kick: make(chan struct{}, 1)}
+	db := &DB{dir: dir, fs: opts.FS, opts: opts, cache: newBlockCache(opts.MemoryLimit / 2), segments: map[uint64]*segmentFile{}, pending: map[uint64]bool{}, logged: map[uint64]uint64{}, kick: make(chan struct{}, 1)}
 	for _, d := range []string{dir, db.path("log"), db.path("segments")} {
 		if err := db.fs.MkdirAll(d); err != nil {
 			return nil, fmt.Errorf("storage: %w", err)
@@ -171,7 +172,7 @@ func (db *DB) recover() error {
 			return err
 		}
 	}
-	db.removeUnused(s, r.manifest.log)
+	db.removeUnused(r)
 	return nil
 }
 
@@ -185,6 +186,7 @@ type replayed struct {
 	logBytes int64
 	unsynced []string // logs whose end may not be on disk
 	torn     string
+	files    map[uint64]bool // segments named by the manifest
 }
 
 // replay reads manifest and logs. It changes nothing on disk.
@@ -213,6 +215,7 @@ func (db *DB) replay() (*replayed, error) {
 		}
 		r.manifest.seq = r.state.seq
 	}
+	r.files = r.state.files()
 	for _, n := range segs {
 		r.nextFile = max(r.nextFile, n+1)
 	}
@@ -225,7 +228,7 @@ func (db *DB) replay() (*replayed, error) {
 		found = found || n == r.manifest.log
 		records, err := db.replayLog(r, n)
 		if err != nil {
-			return nil, fmt.Errorf("%w: log/%s %w", ErrCorrupt, logName(n), err)
+			return r, fmt.Errorf("%w: %w", ErrCorrupt, &replayError{"log/" + logName(n), err})
 		}
 		if r.nextLog = n; records > 0 {
 			r.nextLog = n + 1
@@ -235,7 +238,7 @@ func (db *DB) replay() (*replayed, error) {
 		return nil, fmt.Errorf("%w: MANIFEST is missing, but log or segments are there", ErrCorrupt)
 	}
 	if !found && !r.fresh {
-		return nil, fmt.Errorf("%w: log/%s is missing", ErrCorrupt, logName(r.manifest.log))
+		return r, fmt.Errorf("%w: %w", ErrCorrupt, &replayError{"log/" + logName(r.manifest.log), errors.New("is missing")})
 	}
 	return r, nil
 }
@@ -263,7 +266,7 @@ func (db *DB) replayLog(r *replayed, number uint64) (records int, err error) {
 		rp := replayer{db, r.state.edit()}
 		rp.b.seq = rec.Seq
 		if err := rp.apply(rec.Payload); err != nil {
-			return 0, fmt.Errorf("at byte %d: %w", c.Offsets[i], err)
+			return 0, &wal.DamageError{Offset: c.Offsets[i], What: err.Error()}
 		}
 		r.state = rp.b.done()
 	}
@@ -308,6 +311,7 @@ func (db *DB) dropFiles(numbers []uint64) {
 		s := db.segments[n]
 		delete(db.segments, n)
 		delete(db.pending, n)
+		delete(db.logged, n)
 		db.segMu.Unlock()
 		if s != nil {
 			s.keepOpen()
@@ -328,6 +332,13 @@ func (db *DB) newFile() uint64 {
 	return n
 }
 
+// logSegment remembers that the log names a segment.
+func (db *DB) logSegment(number, seq uint64) {
+	db.segMu.Lock()
+	defer db.segMu.Unlock()
+	db.logged[number] = seq
+}
+
 // settle says that states refer to segments from now on, if anything does.
 func (db *DB) settle(numbers []uint64) {
 	db.segMu.Lock()
@@ -337,10 +348,15 @@ func (db *DB) settle(numbers []uint64) {
 	}
 }
 
-// unreferenced lists the known segments that are in none of the sets and not pending.
-func (db *DB) unreferenced(used ...map[uint64]bool) []uint64 {
+// unreferenced lists the known segments that are in none of the sets, not pending, and not named by the log after transaction seq.
+func (db *DB) unreferenced(seq uint64, used ...map[uint64]bool) []uint64 {
 	db.segMu.Lock()
 	defer db.segMu.Unlock()
+	for n, at := range db.logged {
+		if at <= seq {
+			delete(db.logged, n)
+		}
+	}
 	var out []uint64
 next:
 	for n := range db.segments {
@@ -349,7 +365,7 @@ next:
 				continue next
 			}
 		}
-		if !db.pending[n] {
+		if _, logged := db.logged[n]; !logged && !db.pending[n] {
 			out = append(out, n)
 		}
 	}
@@ -357,18 +373,19 @@ next:
 }
 
 // removeUnused clears, at opening, what crashes left behind: unfinished manifests, old logs, segments of transactions that did not commit.
-func (db *DB) removeUnused(s *state, firstLog uint64) {
-	used := s.files()
+// What manifest and log name stays, even if no table has it any more: the next replay passes through the same states.
+func (db *DB) removeUnused(r *replayed) {
+	used := r.state.files()
 	if segs, err := db.numbered("segments", ".seg"); err == nil {
 		for _, n := range segs {
-			if !used[n] {
+			if _, logged := db.logged[n]; !logged && !used[n] && !r.files[n] {
 				db.dropFiles([]uint64{n})
 			}
 		}
 	}
 	if logs, err := db.numbered("log", ".log"); err == nil {
 		for _, n := range logs {
-			if n < firstLog {
+			if n < r.manifest.log {
 				_ = db.fs.Remove(db.path(filepath.Join("log", logName(n))))
 			}
 		}

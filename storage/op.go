@@ -197,6 +197,7 @@ func (rp *replayer) apply(payload []byte) error {
 				return ErrNoTable
 			}
 			o.part = rp.db.decodeSegmentRef(r, t.def)
+			rp.db.logSegment(o.part.seg.number, rp.b.seq)
 		case opCounter:
 			o.table, o.counter, o.exact = r.Uint(), r.Uint(), r.Bool()
 		default:
