@@ -9,5 +9,6 @@ func All() []engine.ModelSpec {
 	return []engine.ModelSpec{
 		Naive(), SNaive(), Drift(), Mean(),
 		SES(), Holt(), HoltWinters(), ETS(), Theta(),
+		Window(), ARIMA(),
 	}
 }
