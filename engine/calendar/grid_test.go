@@ -106,7 +106,7 @@ func isWeekday(v int64) bool {
 }
 
 func TestGridSaturates(t *testing.T) {
-	for _, text := range []string{"s", "D", "B", "W", "M", "Y", "1000000Y"} {
+	for _, text := range []string{"s", "D", "B", "W", "M", "Y", "1000000M"} {
 		g := calendar.NewGrid(freq(t, text), 0)
 		if g.Time(math.MaxInt64) != math.MaxInt64 || g.Time(math.MinInt64) != math.MinInt64 {
 			t.Errorf("%s: %d %d", text, g.Time(math.MaxInt64), g.Time(math.MinInt64))
