@@ -424,7 +424,9 @@ func (c *call) checkColumns() error {
 		return c.fault(codeColumnTwice, "leave it out of by.", "option 'by' names '%s', which is the %s column", k.Field.Name, role)
 	}
 	leading := make([]Column, 0, len(b.Keys)+1)
-	leading = append(leading, b.Keys...)
+	if !b.Spec.noKeys {
+		leading = append(leading, b.Keys...)
+	}
 	if b.Spec.timeColumn {
 		leading = append(leading, b.Time)
 	}

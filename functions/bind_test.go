@@ -8,8 +8,14 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
+	"github.com/almanacdb/almanac/engine/models"
 	"github.com/almanacdb/almanac/functions"
 )
+
+// bindEnv offers the real models behind those of the tests.
+func bindEnv() *functions.Env {
+	return &functions.Env{Models: append(testModels(), models.All()...), Workers: 1}
+}
 
 func TestBindMistakes(t *testing.T) {
 	rel := sales(t, memory.DefaultAllocator, nil)
@@ -68,7 +74,7 @@ func TestBindMistakes(t *testing.T) {
 		{"history", "FORECAST", args{"sold_on", "units", 7, "history=some"}, "FC0111", []string{"history=all"}},
 		{"column by placeholder", "FORECAST", args{functions.Unbound{}, "units", 7}, "FC0108", []string{"time_column"}},
 	}
-	e, _ := env(memory.DefaultAllocator, 1)
+	e := bindEnv()
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := functions.Bind(spec(test.fn), rel, test.args, e)
@@ -85,7 +91,7 @@ func TestKeyNamedLikeOutput(t *testing.T) {
 		{Name: "Model", Type: arrow.BinaryTypes.String}, {Name: "day", Type: arrow.FixedWidthTypes.Date32}, {Name: "units", Type: arrow.PrimitiveTypes.Int32},
 	}, nil)
 	rel := &relation{name: "table cars", schema: schema}
-	e, _ := env(memory.DefaultAllocator, 1)
+	e := bindEnv()
 	_, err := functions.Bind(spec("FORECAST"), rel, []functions.Value{"day", "units", 3, "by=model"}, e)
 	wantError(t, err, "FC0106", "column 'Model'", "Model AS Model_name")
 }
@@ -94,25 +100,24 @@ func TestAmbiguousColumn(t *testing.T) {
 	schema := arrow.NewSchema([]arrow.Field{
 		{Name: "day", Type: arrow.FixedWidthTypes.Date32}, {Name: "n", Type: arrow.PrimitiveTypes.Int32}, {Name: "n", Type: arrow.PrimitiveTypes.Int32},
 	}, nil)
-	e, _ := env(memory.DefaultAllocator, 1)
+	e := bindEnv()
 	_, err := functions.Bind(spec("FORECAST"), &relation{name: "the SELECT", schema: schema}, []functions.Value{"day", "n", 3}, e)
 	wantError(t, err, "FC0104", "several columns")
 }
 
 func TestBindAccepts(t *testing.T) {
 	rel := sales(t, memory.DefaultAllocator, nil)
-	e, _ := env(memory.DefaultAllocator, 1)
+	e := bindEnv()
 	tests := map[string]functions.Value{
 		"none":         nil,
 		"empty":        "  ",
-		"text":         "BY = store , sku ;Model=ETS(A,N,A) with; ",
+		"text":         "BY = store , sku ;Model=ETS(A,N,A); ",
 		"json":         `{"by": ["store","sku"], "level": 0.8, "freq": null}`,
 		"object":       map[string]any{"by": []any{"store", "sku"}, "level": 0.8, "history": int64(3)},
 		"quotes":       "by=`store`,\"sku\"; missing='zero'",
 		"qualified":    "by=sales.store",
 		"true as word": map[string]any{"nonneg": "YES"},
 	}
-	delete(tests, "text")
 	for name, options := range tests {
 		if _, err := functions.Bind(spec("FORECAST"), rel, []functions.Value{"SOLD_ON", "Units", "7", options}, e); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -137,7 +142,7 @@ func TestBindAccepts(t *testing.T) {
 
 func TestProvisional(t *testing.T) {
 	rel := sales(t, memory.DefaultAllocator, nil)
-	e, _ := env(memory.DefaultAllocator, 1)
+	e := bindEnv()
 	b, err := functions.Bind(spec("FORECAST"), rel, []functions.Value{"sold_on", "units", functions.Unbound{}, functions.Unbound{}}, e)
 	if err != nil {
 		t.Fatal(err)
@@ -172,7 +177,7 @@ func FuzzOptions(f *testing.F) {
 		f.Add(seed)
 	}
 	rel := &relation{name: "table sales", schema: salesSchema}
-	e, _ := env(memory.DefaultAllocator, 1)
+	e := bindEnv()
 	f.Fuzz(func(t *testing.T, options string) {
 		for _, s := range functions.All() {
 			args := []functions.Value{"sold_on", "units"}

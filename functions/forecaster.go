@@ -77,7 +77,7 @@ func (f *forecaster) run(ctx context.Context, s series.Series) error {
 	}
 	if f.nonNeg == "yes" || f.nonNeg == "auto" && nonNegative {
 		if f.clip() {
-			f.notes = append(f.notes, "limited to zero and above")
+			f.notes = append(f.notes, "forecast limited to zero")
 		}
 	}
 	return nil
@@ -140,18 +140,18 @@ func (f *forecaster) historyBounds(y []float64, sigma2 float64) {
 	}
 }
 
-// clip raises everything below zero to zero and reports whether it had to.
+// clip raises everything below zero to zero and reports whether the point forecast was. Bounds that end at zero are what a reader of
+// sales expects and need no word.
 func (f *forecaster) clip() bool {
-	changed := clipZero(f.forecast.Mean)
 	for _, q := range f.forecast.Quantiles {
-		changed = clipZero(q) || changed
+		clipZero(q)
 	}
 	if f.history != 0 {
-		changed = clipZero(f.fitted) || changed
-		changed = clipZero(f.lower) || changed
-		changed = clipZero(f.upper) || changed
+		clipZero(f.fitted)
+		clipZero(f.lower)
+		clipZero(f.upper)
 	}
-	return changed
+	return clipZero(f.forecast.Mean)
 }
 
 func clipZero(v []float64) bool {

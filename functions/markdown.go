@@ -67,11 +67,17 @@ func function(b *strings.Builder, s *Spec, shared []Option) {
 		optionTable(b, own)
 		b.WriteString("\n")
 	}
-	leading := "the key columns"
-	if s.timeColumn {
-		leading += ", the time column"
+	var leading []string
+	if !s.noKeys {
+		leading = append(leading, "the key columns")
 	}
-	fmt.Fprintf(b, "| column | type | meaning |\n| --- | --- | --- |\n| *%s* | as in the source | |\n", leading)
+	if s.timeColumn {
+		leading = append(leading, "the time column")
+	}
+	b.WriteString("| column | type | meaning |\n| --- | --- | --- |\n")
+	if len(leading) > 0 {
+		fmt.Fprintf(b, "| *%s* | as in the source | |\n", strings.Join(leading, ", "))
+	}
 	for _, c := range s.columns {
 		fmt.Fprintf(b, "| %s | %s | %s |\n", c.Name, sqlType(c.Type), cell(c.Doc))
 	}

@@ -50,15 +50,15 @@ type Options struct {
 	// Robust asks for the robust variant of STL.
 	Robust bool
 
-	// Algorithm is kmeans or kmedoids.
+	// Algorithm is auto, kmeans or kmedoids.
 	Algorithm string
 	// Distance is euclidean, correlation or dtw.
 	Distance string
-	// Band is the half-width of the DTW band as a share of the length.
+	// Align is calendar or stretch.
+	Align string
+	// Band is the half-width of the DTW band as a share of the length; 0 means the default.
 	Band float64
-	// Scale is how series are made comparable before clustering: zscore or none.
-	Scale string
-	// MaxK bounds k=auto.
+	// MaxK bounds k = 'auto'; 0 means the default.
 	MaxK int
 }
 
@@ -68,7 +68,7 @@ func defaultOptions() Options {
 		Model: "auto", Level: 0.95, NonNegative: "auto",
 		Quantiles: []float64{0.1, 0.5, 0.9},
 		Method:    "auto",
-		Algorithm: "auto", Distance: "euclidean", Band: 0.1, Scale: "zscore", MaxK: 10,
+		Algorithm: "auto", Distance: "euclidean", Align: "calendar",
 	}
 }
 
@@ -399,7 +399,7 @@ func historyOption() Option {
 }
 
 func nonNegativeOption() Option {
-	o := words("nonneg", "auto", "Whether results are kept at or above zero. `auto` does it for a series whose values are all zero or more. Where a limit changed a value, status says so.",
+	o := words("nonneg", "auto", "Whether results are kept at or above zero. `auto` does it for a series whose values are all zero or more. Where this changed the point forecast itself, status says so.",
 		func(o *Options) *string { return &o.NonNegative }, "auto", "yes", "no")
 	return o
 }

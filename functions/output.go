@@ -15,7 +15,11 @@ var (
 // the source pass unchanged.
 func outputSchema(b *Bound) (*arrow.Schema, error) {
 	fields := make([]arrow.Field, 0, len(b.Keys)+1+len(b.Spec.columns))
-	for _, k := range b.Keys {
+	keys := b.Keys
+	if b.Spec.noKeys {
+		keys = nil
+	}
+	for _, k := range keys {
 		fields = append(fields, plainField(k.Field))
 	}
 	if b.Spec.timeColumn {

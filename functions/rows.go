@@ -20,6 +20,7 @@ type rows struct {
 	schema *arrow.Schema
 	mem    memory.Allocator
 	keys   arrow.RecordBatch
+	noKeys bool
 	axis   calendar.Axis
 
 	current int32 // series of the rows being written
@@ -36,7 +37,7 @@ type rows struct {
 func newRows(schema *arrow.Schema, b *Bound, panel *series.Panel, mem memory.Allocator) *rows {
 	n := len(b.Spec.columns)
 	r := &rows{
-		schema: schema, mem: mem, keys: panel.Keys(), axis: panel.Axis(), index: array.NewInt32Builder(mem),
+		schema: schema, mem: mem, keys: panel.Keys(), noKeys: b.Spec.noKeys, axis: panel.Axis(), index: array.NewInt32Builder(mem),
 		wholes: make([]*array.Int64Builder, n), reals: make([]*array.Float64Builder, n), texts: make([]*array.StringBuilder, n),
 		flags: make([]*array.Int8Builder, n), columns: make([]array.Builder, n),
 	}
@@ -125,7 +126,11 @@ func (r *rows) batch(ctx context.Context) (arrow.RecordBatch, error) {
 			c.Release()
 		}
 	}()
-	for _, key := range r.keys.Columns() {
+	keys := r.keys.Columns()
+	if r.noKeys {
+		keys = nil
+	}
+	for _, key := range keys {
 		taken, err := compute.TakeArray(compute.WithAllocator(ctx, r.mem), key, index)
 		if err != nil {
 			return nil, fmt.Errorf("repeat the key columns: %w", err)

@@ -114,7 +114,8 @@ func TestStatusTellsWhatWasDone(t *testing.T) {
 		{"null left", "model=gaps", null, "1 NULL value left unknown"},
 		{"null interpolated for a model that cannot", "", null, "1 NULL value left unknown; 1 unknown value interpolated for the model"},
 		{"duplicates", "", twice, "1 further row of the same day taken in by agg=sum"},
-		{"limit", "level=0.999", one(1, 2, 3), "limited to zero and above"},
+		{"limit", "nonneg=yes", one(-3, -2, 2), "forecast limited to zero"},
+		{"bound at zero", "level=0.999", one(1, 2, 3), "ok"},
 		{"no limit asked", "level=0.999; nonneg=no", one(1, 2, 3), "ok"},
 		{"negative data", "level=0.999", one(-1, 2, 3), "ok"},
 	}

@@ -23,9 +23,10 @@ type Spec struct {
 	// Output fixes the result columns from the bound call.
 	Output func(*Bound) (*arrow.Schema, error)
 	// columns are the result columns behind keys and time, for the documentation and the check of names; timeColumn
-	// tells whether the time column comes before them.
+	// tells whether the time column comes before them, noKeys that the key columns do not.
 	columns    []OutputColumn
 	timeColumn bool
+	noKeys     bool
 	// check, if set, looks at options together once all are read; its error is a *badValue or *Error.
 	check func(*call) error
 	// Examples are SQL with the output expected, run by go test on the demo database.
