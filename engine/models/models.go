@@ -10,5 +10,6 @@ func All() []engine.ModelSpec {
 		Naive(), SNaive(), Drift(), Mean(),
 		SES(), Holt(), HoltWinters(), ETS(), Theta(),
 		Window(), ARIMA(),
+		Auto(ARIMA()),
 	}
 }
