@@ -162,7 +162,6 @@ func newDistinct(typ arrow.DataType) distinct {
 	if k.compare == nil {
 		return nil
 	}
-	k.raw = make([]byte, k.width, max(k.width, 8))
 	if k.width <= 8 && typ.ID() != arrow.FIXED_SIZE_BINARY {
 		k.words = map[uint64]uint32{}
 	} else {
@@ -237,7 +236,6 @@ type fixedKeys struct {
 	words   map[uint64]uint32 // widths up to 8
 	wide    map[string]uint32 // wider ones
 	bytes   []byte            // the value of code c is bytes[(c-1)*width : c*width]
-	raw     []byte
 	// The value before: sources ordered by key repeat it.
 	lastWord uint64
 	lastCode uint32
@@ -261,8 +259,9 @@ func (k *fixedKeys) code(col arrow.Array, i int) uint32 {
 	}
 	code, ok := k.words[word]
 	if !ok {
-		binary.LittleEndian.PutUint64(k.raw[:0:8], word)
-		code = k.add(k.raw)
+		var canonical [8]byte
+		binary.LittleEndian.PutUint64(canonical[:], word)
+		code = k.add(canonical[:k.width])
 		k.words[word] = code
 	}
 	k.lastWord, k.lastCode = word, code
