@@ -15,7 +15,7 @@ import (
 // All lists the table functions in the order of the documentation.
 func All() []*Spec {
 	return []*Spec{
-		forecastSpec(), forecastQuantilesSpec(), decomposeSpec(),
+		forecastSpec(), forecastQuantilesSpec(), decomposeSpec(), clusterTrendsSpec(), clusterProfilesSpec(),
 	}
 }
 

@@ -56,8 +56,8 @@ multiplicative errors). A model has no fitted values for its first observations:
 				SQL:   "SELECT month, row_type, actual, forecast, lower_bound, upper_bound FROM FORECAST('demo.airline', 'month', 'passengers', 12, 'model=arima(0,1,1)(0,1,1)[12]; history=36; level=0.8')",
 			},
 			{
-				Title: "A SELECT as the source: weekly revenue of one store",
-				SQL:   "SELECT * FROM FORECAST('SELECT sold_on, SUM(units*price) AS revenue FROM demo.sales GROUP BY sold_on', 'sold_on', 'revenue', 8, 'freq=weekly; model=theta')",
+				Title: "A SELECT as the source: revenue of the whole chain, by month",
+				SQL:   "SELECT * FROM FORECAST('SELECT sold_on, SUM(units*price) AS revenue FROM demo.sales GROUP BY sold_on', 'sold_on', 'revenue', 6, 'freq=monthly; model=theta')",
 			},
 		},
 		Run: runForecast,

@@ -82,12 +82,12 @@ func sharedOptions() []Option {
 		},
 		{
 			Name: "freq", Values: "auto | hourly | daily | business | weekly | monthly | quarterly | yearly | a count with a unit, such as 15min or 2 weeks | a whole number for integer time columns", Default: "auto",
-			Doc: "The spacing of the time column. `auto` finds it from the distances between the times.",
+			Doc: "The spacing of the time column. `auto` finds it from the distances between the times. Rows finer than it are aggregated by `agg`. On a whole-number time column a calendar frequency only lends its usual seasonal periods.",
 			set: setFreq,
 		},
 		{
 			Name: "period", Values: "auto | none | whole numbers, such as 7 or 7,365", Default: "auto",
-			Doc: "Seasonal periods in observations. `auto` takes what is usual for the frequency where the data confirm it.",
+			Doc: "Seasonal periods in observations. `auto` takes what is usual for the frequency (hours 24 and 168, days 7, business days 5, weeks 52, months 12, quarters 4) as far as a series has two full cycles; where the frequency has none, what is found in the data.",
 			set: setPeriod,
 		},
 		words("missing", "auto", "How to fill a period without a row between the first and the last of a series. `auto` means zero where all values of the source are whole and not negative (sales), else interpolate. A NULL in the value column is unknown, never zero: `auto` and `zero` leave it to the model (or interpolate it where the model cannot).",
@@ -235,12 +235,7 @@ func setFreq(c *call, s setting) error {
 		return reject(fix, "option 'freq' is '%s'", s.text)
 	}
 	column := c.bound.Time.Field
-	switch integer := isInteger(column.Type); {
-	case freq.IsZero():
-	case integer && freq.Unit != calendar.Integer:
-		return reject("give the step as a number, such as freq=1, or make dates of the column in a SELECT as the source.",
-			"option 'freq' is '%s', but time column '%s' holds whole numbers", s.text, column.Name)
-	case !integer && freq.Unit == calendar.Integer:
+	if freq.Unit == calendar.Integer && !isInteger(column.Type) {
 		return reject("add the unit, such as freq="+text+" days.", "option 'freq' is '%s' without a unit", s.text)
 	}
 	c.bound.Options.Freq = freq
