@@ -187,6 +187,9 @@ func expressionText(e *sql.ColumnDefaultValue) *string {
 		return nil
 	}
 	s := e.String()
+	if u, ok := e.Expr.(*sql.UnresolvedColumnDefault); ok {
+		s = u.ExprString // as we gave it; String would put parentheses around it
+	}
 	return &s
 }
 

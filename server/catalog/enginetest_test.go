@@ -16,9 +16,12 @@ import (
 	"github.com/almanacdb/almanac/storage/vfs"
 )
 
-// The engine's own suite, over our tables: go test -tags=gms_pure_go,enginetest -run EngineSuite ./server/catalog. It is
-// an early look at correctness, not a gate: foreign keys, full text, spatial types and temporary tables are refused here
-// by design, and the tests of them fail.
+// The engine's own suite over our tables. It is an early look at correctness, not a gate: foreign keys, full text, spatial
+// types and temporary tables are refused here by design, and the tests of them fail. It needs modules that the product
+// does not, so it runs with a go.mod of its own:
+//
+//	cp go.mod go.sum /tmp/ && go test -mod=mod -modfile=/tmp/go.mod -tags=gms_pure_go,enginetest -c -o /tmp/suite ./server/catalog
+//	cd $(go list -m -f '{{.Dir}}' github.com/dolthub/go-mysql-server)/enginetest && /tmp/suite -test.run EngineSuite -test.v
 
 type harness struct {
 	t       *testing.T
@@ -89,7 +92,16 @@ func (h *harness) NewEngine(t *testing.T) (enginetest.QueryEngine, error) {
 		}
 	}
 	h.session = nil
-	return enginetest.NewEngine(t, h, h.pro, h.scripts, nil)
+	e := enginetest.NewEngineWithProvider(t, h, h.pro)
+	scripts := h.scripts
+	if len(scripts) == 0 {
+		scripts = setup.MydbData
+	}
+	if _, err := enginetest.RunSetupScripts(enginetest.NewContext(h), e, scripts, true); err != nil {
+		return nil, err
+	}
+	h.session = nil // the tests' session knows nothing of the setup
+	return e, nil
 }
 
 func (h *harness) SupportsNativeIndexCreation() bool { return true }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/dolthub/go-mysql-server/sql"
 
 	"github.com/almanacdb/almanac/server/sqltype"
@@ -152,11 +153,54 @@ func (t *Table) open(ctx *sql.Context) (*storage.Table, func(), error) {
 	}
 	txn, release := t.db.pro.acquire(ctx)
 	st, err := txn.Table(t.db.name, t.Name())
+	if err == nil {
+		err = t.refresh(st)
+	}
 	if err != nil {
 		release()
 		return nil, nil, err
 	}
 	return st, release, nil
+}
+
+// refresh follows a change of the table's columns after it was resolved: ALTER TABLE … ADD COLUMN … CHECK (…) reads the
+// rows it has just given a column.
+func (t *Table) refresh(st *storage.Table) error {
+	spec := st.Spec()
+	if spec.Schema == t.def.spec.Schema {
+		return nil
+	}
+	def, err := t.db.pro.definitions.get(spec)
+	if err != nil {
+		return err
+	}
+	if sameColumns(def.spec.Schema, t.def.spec.Schema) {
+		return nil
+	}
+	names := t.Projections()
+	t.def, t.schema = def, def.schema.Copy()
+	if names == nil {
+		return nil
+	}
+	p, err := t.WithProjections(nil, names)
+	if err != nil {
+		return err
+	}
+	t.projection, t.projected = p.(*Table).projection, p.(*Table).projected
+	return nil
+}
+
+func sameColumns(a, b *arrow.Schema) bool {
+	if a.NumFields() != b.NumFields() {
+		return false
+	}
+	for i := range a.NumFields() {
+		x, y := a.Field(i), b.Field(i)
+		if x.Name != y.Name || !arrow.TypeEqual(x.Type, y.Type) {
+			return false
+		}
+	}
+	return true
 }
 
 // Open returns the storage table for reading its Arrow columns, as the session's transaction sees it: rows that the
@@ -197,8 +241,12 @@ func (t *Table) PartitionRows(ctx *sql.Context, p sql.Partition) (sql.RowIter, e
 
 // scan starts a scan of the projected columns.
 func (t *Table) scan(ctx *sql.Context, o storage.ScanOptions) (sql.RowIter, error) {
+	st, release, err := t.open(ctx)
+	if err != nil {
+		return nil, err
+	}
 	o.Columns = t.projection
-	return t.scanColumns(ctx, o, t.Schema(ctx))
+	return scanOpen(ctx, st, release, o, t.Schema(ctx))
 }
 
 func (t *Table) scanColumns(ctx *sql.Context, o storage.ScanOptions, cols sql.Schema) (sql.RowIter, error) {
@@ -206,6 +254,10 @@ func (t *Table) scanColumns(ctx *sql.Context, o storage.ScanOptions, cols sql.Sc
 	if err != nil {
 		return nil, err
 	}
+	return scanOpen(ctx, st, release, o, cols)
+}
+
+func scanOpen(ctx *sql.Context, st *storage.Table, release func(), o storage.ScanOptions, cols sql.Schema) (sql.RowIter, error) {
 	scanner, err := st.Scan(ctx, o)
 	if err != nil {
 		release()
