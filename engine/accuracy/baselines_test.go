@@ -195,8 +195,8 @@ func TestCompetitionBaselines(t *testing.T) {
 
 // RMSSE, WAPE and bias of naive and snaive on the 3,049 items of an M5 store come out as the baselines have them.
 func TestM5Baselines(t *testing.T) {
-	if testing.Short() {
-		t.Skip("reads 4.7 million rows")
+	if testing.Short() || raceDetector {
+		t.Skip("reads 4.7 million rows: neither with -short nor with -race")
 	}
 	lines, err := os.ReadFile(shared(t, "baselines", "m5_store_baselines.jsonl"))
 	if err != nil {
