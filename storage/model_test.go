@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sort"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -59,13 +60,13 @@ func TestModel(t *testing.T) {
 }
 
 type modelRun struct {
-	t     *testing.T
-	rng   *rand.Rand
-	mem   *vfs.Mem
-	fault *vfs.Faulty
-	arm   int64 // the call that fails, 0 none
-	db    *storage.DB
-	truth *model
+	t      *testing.T
+	rng    *rand.Rand
+	mem    *vfs.Mem
+	fault  *vfs.Faulty
+	failAt *atomic.Int64 // the call that fails, 0 none
+	db     *storage.DB
+	truth  *model
 	// maybe are states that a transaction of unknown outcome may have led to.
 	maybe  []*model
 	noLogs *slog.Logger
@@ -81,15 +82,7 @@ func runModel(t *testing.T, seed uint64, crashes int) {
 		r.compare()
 		if r.rng.IntN(3) == 0 {
 			// From here on one call fails.
-			r.fault.Fail = func() func(op, name string, n int64) error {
-				at := r.fault.Calls() + 1 + r.rng.Int64N(60)
-				return func(op, name string, n int64) error {
-					if n == at {
-						return vfs.ErrInjected
-					}
-					return nil
-				}
-			}()
+			r.failAt.Store(r.fault.Calls() + 1 + r.rng.Int64N(60))
 		}
 		for range r.rng.IntN(25) {
 			r.transaction()
@@ -126,7 +119,14 @@ func (everything) Uint64() uint64 { return 0x4000_0000_0000_0000 }
 
 func (r *modelRun) use(mem *vfs.Mem) {
 	r.mem = mem
-	r.fault = &vfs.Faulty{FS: mem}
+	failAt := new(atomic.Int64)
+	r.failAt = failAt
+	r.fault = &vfs.Faulty{FS: mem, Fail: func(_, _ string, n int64) error {
+		if n == failAt.Load() {
+			return vfs.ErrInjected
+		}
+		return nil
+	}}
 }
 
 func (r *modelRun) open() bool {
