@@ -3,10 +3,10 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
 	"regexp"
 	"strings"
 
+	"github.com/agnivade/levenshtein"
 	gms "github.com/dolthub/go-mysql-server/server"
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/vitess/go/mysql"
@@ -84,18 +84,57 @@ func (h *handler) lendDatabase(ctx context.Context, c *mysql.Conn, query string)
 	}
 }
 
-// explain adds the hint about quotes.
+// explain gives an error MySQL's codes, and adds a hint to the mistakes that everybody makes once.
 func (h *handler) explain(query string, err error) error {
 	if err == nil {
 		return nil
 	}
 	var known *mysql.SQLError
-	if !errors.As(err, &known) || known.Num != mysql.ERBadFieldError || !h.calls.MatchString(query) {
+	if !errors.As(err, &known) {
 		return err
 	}
-	stmt, parseErr := sqlparser.Parse(sql.RemoveSpaceAndDelimiter(query, ';'))
-	if parseErr != nil {
-		return err
+	known = withMySQLCodes(known)
+	switch {
+	case known.Num == erNoSuchProcedure:
+		if hint := h.nearestFunction(known.Message); hint != nil {
+			return hint
+		}
+	case known.Num == mysql.ERBadFieldError && h.calls.MatchString(query):
+		if hint := h.missingQuotes(query, known.Message); hint != nil {
+			return hint
+		}
+	}
+	return known
+}
+
+var unknownFunction = regexp.MustCompile(`^table function: '(.*)' not found`)
+
+// nearestFunction answers FORCAST(…).
+func (h *handler) nearestFunction(message string) error {
+	m := unknownFunction.FindStringSubmatch(message)
+	if m == nil {
+		return nil
+	}
+	var names []string
+	nearest, distance := "", 4 // more than three typing mistakes are another word
+	for _, spec := range h.functions.Specs() {
+		names = append(names, spec.Name)
+		if d := levenshtein.ComputeDistance(strings.ToUpper(m[1]), spec.Name); d < distance {
+			nearest, distance = spec.Name, d
+		}
+	}
+	fix := "the table functions are " + strings.Join(names, ", ")
+	if nearest != "" {
+		fix = "did you mean " + nearest + "? " + strings.ToUpper(fix[:1]) + fix[1:]
+	}
+	return mysql.NewSQLError(erNoSuchProcedure, "42000", "there is no table function %s\nFix: %s", strings.ToUpper(m[1]), fix)
+}
+
+// missingQuotes answers FORECAST(sales, …): the engine looks for a column of that name.
+func (h *handler) missingQuotes(query, message string) error {
+	stmt, err := sqlparser.Parse(sql.RemoveSpaceAndDelimiter(query, ';'))
+	if err != nil {
+		return nil
 	}
 	var hint error
 	_ = sqlparser.Walk(func(node sqlparser.SQLNode) (bool, error) {
@@ -109,16 +148,13 @@ func (h *handler) explain(query string, err error) error {
 				continue
 			}
 			name, ok := aliased.Expr.(*sqlparser.ColName)
-			if ok && hint == nil && strings.Contains(known.Message, name.Name.String()) {
+			if ok && hint == nil && strings.Contains(message, `"`+name.Name.String()+`"`) {
 				written := strings.ReplaceAll(sqlparser.String(name), "`", "")
-				hint = mysql.NewSQLError(mysql.ERUnknownError, "42S22", "%s", fmt.Sprintf(
-					"FC0102 %s: %s is not in quotes: tables and columns are named by text.\nFix: write '%s'", strings.ToLower(call.Name), written, written))
+				hint = mysql.NewSQLError(mysql.ERUnknownError, "42S22", "FC0102 %s: %s is not in quotes, but tables and columns are named by text\nFix: write '%s'",
+					strings.ToLower(call.Name), written, written)
 			}
 		}
 		return true, nil
 	}, stmt)
-	if hint != nil {
-		return hint
-	}
-	return err
+	return hint
 }

@@ -13,7 +13,10 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/transform"
 )
 
-const processListID analyzer.RuleId = 10_002
+const (
+	processListID    analyzer.RuleId = 10_002
+	nullableFieldsID analyzer.RuleId = 10_003
+)
 
 // processListRule replaces SHOW PROCESSLIST and information_schema.processlist by views that say how far table functions
 // are ("FORECAST: 120 of 3049 series") and that show other accounts' statements only to those who hold PROCESS.

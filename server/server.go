@@ -139,7 +139,10 @@ func (s *Server) newEngine() *tablefunc.Set {
 	// The rules of the process list need the accounts, which exist once the analyzer does.
 	var rules *analyzer.Analyzer
 	builder := analyzer.NewBuilder(databases).
+		AddOverrides(sql.EngineOverrides{Builder: sql.BuilderOverrides{Parser: parser{sql.DefaultMySQLParser}}}).
 		AddPreAnalyzeRule(constantsID, constantsBesideAggregates).
+		AddPreAnalyzeRule(nullableFieldsID, tablefunc.NullableFields).
+		AddPreAnalyzeRule(strictLoadID, strictLoad).
 		AddPreAnalyzeRule(processListID, func(ctx *sql.Context, a *analyzer.Analyzer, n sql.Node, scope *plan.Scope, sel analyzer.RuleSelector, flags *sql.QueryFlags) (sql.Node, transform.TreeIdentity, error) {
 			return processListRule(rules.Catalog.MySQLDb)(ctx, a, n, scope, sel, flags)
 		})

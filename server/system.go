@@ -27,7 +27,7 @@ var (
 )
 
 func errSystemReadOnly() error {
-	return mysql.NewSQLError(mysql.ERDBAccessDenied, mysql.SSAccessDeniedError, "database '%s' describes the server and cannot be changed", tablefunc.SystemDatabase)
+	return mysql.NewSQLError(mysql.ERDBAccessDenied, "42000", "database '%s' describes the server and cannot be changed", tablefunc.SystemDatabase)
 }
 
 // Name implements sql.Database.

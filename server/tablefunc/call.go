@@ -70,8 +70,10 @@ func (c *call) NewInstance(ctx *sql.Context, db sql.Database, args []sql.Express
 	if n.schema, err = sqltype.ColumnsOf(n.bound.Schema(), n.Name()); err != nil {
 		return nil, sqlError(err)
 	}
-	for _, col := range n.schema {
+	for i, col := range n.schema {
 		col.DatabaseSource = db.Name()
+		// A row that reports a series' failure has nothing but its keys and the status.
+		col.Nullable = col.Nullable || i >= len(n.bound.Keys)
 	}
 	return n, nil
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/dolthub/vitess/go/mysql"
 	"go.uber.org/goleak"
 
+	"github.com/almanacdb/almanac/engine"
 	"github.com/almanacdb/almanac/functions"
 	"github.com/almanacdb/almanac/server/sqltype"
 )
@@ -212,7 +213,7 @@ type fixture struct {
 
 func newFixture(t *testing.T) *fixture {
 	f := &fixture{t: t, tally: &tally{}}
-	set := New([]*functions.Spec{f.tally.spec()}, functions.Env{}, slog.New(slog.DiscardHandler))
+	set := New([]*functions.Spec{f.tally.spec()}, functions.Env{Models: []engine.ModelSpec{{Name: "auto", New: func(string) (engine.Model, error) { return nil, nil }}}}, slog.New(slog.DiscardHandler))
 	shop := gmsmemory.NewDatabase("shop")
 	f.pro = gmsmemory.NewDBProvider(shop, gmsmemory.NewDatabase("other"))
 	pro, err := f.pro.WithTableFunctions(set.Functions()...)
@@ -220,7 +221,7 @@ func newFixture(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	f.pro = pro.(*gmsmemory.DbProvider)
-	a := analyzer.NewBuilder(anyCase{f.pro, &f.columns}).Build()
+	a := analyzer.NewBuilder(anyCase{f.pro, &f.columns}).AddPreAnalyzeRule(10_003, NullableFields).Build()
 	f.engine = sqle.New(a, nil)
 	set.Attach(a)
 	t.Cleanup(func() { _ = f.engine.Close() })
