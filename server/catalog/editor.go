@@ -2,9 +2,11 @@ package catalog
 
 import (
 	"errors"
+	"math"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/vitess/go/sqltypes"
 
 	"github.com/almanacdb/almanac/storage"
 )
@@ -194,8 +196,12 @@ func (t *Table) GetNextAutoIncrementValue(ctx *sql.Context, given any) (uint64, 
 			return err
 		}
 		value = v
-		if t.def.spec.AutoIncrement >= 0 && v >= st.NextAutoIncrement() && v+1 != 0 {
-			return st.SetAutoIncrement(v + 1)
+		if t.def.spec.AutoIncrement < 0 {
+			return nil
+		}
+		// The counter moves at once and for all sessions, as it does for generated values; a rollback leaves a gap.
+		if next, end := st.NextAutoIncrement(), min(v, t.autoIncrementLimit()-1)+1; end > next {
+			st.ReserveAutoIncrement(int(end - next))
 		}
 		return nil
 	})
@@ -212,8 +218,36 @@ func (d *editor) SetAutoIncrementValue(ctx *sql.Context, value uint64) error {
 		if err != nil {
 			return err
 		}
-		return st.SetAutoIncrement(value)
+		return st.SetAutoIncrement(min(value, d.table.autoIncrementLimit()))
 	})
+}
+
+// autoIncrementLimit is the largest value of the auto-increment column, at which the counter stays.
+func (t *Table) autoIncrementLimit() uint64 {
+	if t.def.spec.AutoIncrement < 0 {
+		return math.MaxUint64
+	}
+	switch t.schema[t.def.spec.AutoIncrement].Type.Type() {
+	case sqltypes.Int8:
+		return math.MaxInt8
+	case sqltypes.Uint8:
+		return math.MaxUint8
+	case sqltypes.Int16:
+		return math.MaxInt16
+	case sqltypes.Uint16:
+		return math.MaxUint16
+	case sqltypes.Int24:
+		return 1<<23 - 1
+	case sqltypes.Uint24:
+		return 1<<24 - 1
+	case sqltypes.Int32:
+		return math.MaxInt32
+	case sqltypes.Uint32:
+		return math.MaxUint32
+	case sqltypes.Int64:
+		return math.MaxInt64
+	}
+	return math.MaxUint64
 }
 
 // AcquireAutoIncrementLock implements sql.AutoIncrementSetter: values are handed out atomically, there is no lock.

@@ -189,10 +189,7 @@ func (p *Provider) alter(ctx *sql.Context, fn func(*storage.Txn) error) error {
 		return commitError(txn.Commit(context.WithoutCancel(ctx)))
 	}
 	s := sessionOf(ctx)
-	if tx.readOnly {
-		return sql.ErrReadOnlyTransaction.New()
-	}
-	if s.GetIgnoreAutoCommit() {
+	if s.GetIgnoreAutoCommit() || tx.readOnly {
 		if err := s.CommitTransaction(ctx, tx); err != nil {
 			return err
 		}

@@ -76,8 +76,14 @@ func transactionOf(ctx *sql.Context) *Transaction {
 	return tx
 }
 
-// CommandBegin implements sql.LifecycleAwareSession.
-func (s *Session) CommandBegin() error { return nil }
+// CommandBegin implements sql.LifecycleAwareSession. A statement that the last command left open (its iterator was never
+// closed) is taken back: it must not count as running.
+func (s *Session) CommandBegin() error {
+	if tx, ok := s.GetTransaction().(*Transaction); ok && tx != nil && !tx.ended {
+		tx.abandon()
+	}
+	return nil
+}
 
 // CommandEnd implements sql.LifecycleAwareSession. The engine may leave the implicit transaction of a statement that
 // failed to the next statement, which would see an old snapshot; it is rolled back here.
@@ -92,12 +98,19 @@ func (s *Session) CommandEnd() {
 }
 
 // SessionEnd implements sql.LifecycleAwareSession: what was not committed is rolled back, its snapshot let go.
-func (s *Session) SessionEnd() { s.SetTransaction(nil) }
+func (s *Session) SessionEnd() {
+	_ = s.CommandBegin()
+	s.SetTransaction(nil)
+}
 
 // SetTransaction implements sql.Session. The engine drops a failed statement's implicit transaction by setting another
-// or none; what it did is rolled back then.
+// or none; what it did is rolled back then. While a statement runs its transaction stays: the engine would end it after
+// each statement of a procedure that a trigger calls.
 func (s *Session) SetTransaction(tx sql.Transaction) {
 	if old, ok := s.GetTransaction().(*Transaction); ok && old != nil && tx != sql.Transaction(old) {
+		if tx == nil && !old.ended && old.running() {
+			return
+		}
 		old.rollback()
 	}
 	s.BaseSession.SetTransaction(tx)

@@ -221,20 +221,51 @@ func Underlying(t sql.Table) (*Table, bool) {
 	return nil, false
 }
 
-// partition is the table's only one.
-type partition struct{}
+// partition is the table's only one. Its scan is open already: a cursor shows the rows of the moment it was opened.
+type partition struct{ scan *partitionIter }
 
 func (partition) Key() []byte { return []byte("all") }
 
+type partitionIter struct {
+	rows sql.RowIter // until someone takes it
+	done bool
+}
+
+func (i *partitionIter) Next(*sql.Context) (sql.Partition, error) {
+	if i.done {
+		return nil, io.EOF
+	}
+	i.done = true
+	return partition{i}, nil
+}
+
+func (i *partitionIter) Close(ctx *sql.Context) error {
+	if i.rows == nil || i.done { // whoever has the partition closes its rows
+		return nil
+	}
+	err := i.rows.Close(ctx)
+	i.rows = nil
+	return err
+}
+
 // Partitions implements sql.Table.
-func (t *Table) Partitions(*sql.Context) (sql.PartitionIter, error) {
-	return sql.PartitionsToPartitionIter(partition{}), nil
+func (t *Table) Partitions(ctx *sql.Context) (sql.PartitionIter, error) {
+	rows, err := t.scan(ctx, storage.ScanOptions{})
+	if err != nil {
+		return nil, err
+	}
+	return &partitionIter{rows: rows}, nil
 }
 
 // PartitionRows implements sql.Table.
 func (t *Table) PartitionRows(ctx *sql.Context, p sql.Partition) (sql.RowIter, error) {
-	if _, ok := p.(partition); !ok {
+	all, ok := p.(partition)
+	if !ok {
 		return nil, fmt.Errorf("table %s has no partition %T", t.Name(), p)
+	}
+	if rows := all.scan.rows; rows != nil {
+		all.scan.rows = nil
+		return rows, nil
 	}
 	return t.scan(ctx, storage.ScanOptions{})
 }

@@ -97,6 +97,26 @@ func (tx *Transaction) forget() {
 	tx.writes++
 }
 
+// running tells whether a statement is changing a table at this moment.
+func (tx *Transaction) running() bool {
+	for _, e := range tx.edits {
+		if len(e.open) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// abandon takes back statements that were never closed.
+func (tx *Transaction) abandon() {
+	for _, e := range tx.edits {
+		if len(e.open) > 0 {
+			e.undoStatement()
+			e.open = map[*editor]bool{}
+		}
+	}
+}
+
 func (tx *Transaction) rollback() {
 	if tx.ended {
 		return
@@ -117,7 +137,7 @@ func (s *Session) StartTransaction(_ *sql.Context, c sql.TransactionCharacterist
 // of it is kept then. A lost race against another session is MySQL error 1213 (SQLSTATE 40001).
 func (s *Session) CommitTransaction(ctx *sql.Context, t sql.Transaction) error {
 	tx, ok := t.(*Transaction)
-	if !ok || tx.ended {
+	if !ok || tx.ended || tx.running() { // see SetTransaction about a running statement
 		return nil
 	}
 	err := s.commit(ctx, tx)
