@@ -35,7 +35,6 @@ type reader struct {
 	regressors []int
 
 	chunks []chunk
-	runs   []run
 
 	read        int   // rows seen
 	nullTimes   int   // of which without a time
@@ -48,16 +47,19 @@ type chunk struct {
 	times []int64
 	y     []float64
 	x     [][]float64
+	runs  []run
 }
 
-// run is a stretch of rows of one group in the order they were read. Sorted sources have one run per series, sources in order of
-// time one per row.
+// run is a stretch of rows of one group within a chunk. Sorted sources have few of them, sources in order of time one per row.
 type run struct {
 	group, rows uint32
 }
 
 // minChunk is the capacity of a chunk when batches are smaller than that.
 const minChunk = 8192
+
+// manyRuns is the number of runs at which a chunk makes room for one per row.
+const manyRuns = 256
 
 func newReader(schema *arrow.Schema, opts Options) (*reader, error) {
 	r := &reader{opts: opts}
@@ -191,7 +193,7 @@ func (r *reader) add(batch arrow.RecordBatch) error {
 			for i++; i < n && at(ids, i) == group; i++ {
 			}
 			r.known[group] += i - start
-			r.extend(group, i-start)
+			c.extend(group, i-start)
 		}
 		return nil
 	}
@@ -216,7 +218,7 @@ func (r *reader) add(batch arrow.RecordBatch) error {
 			x[kept] = x[from+i]
 		}
 		kept++
-		r.extend(group, 1)
+		c.extend(group, 1)
 	}
 	c.times, c.y = c.times[:kept], c.y[:kept]
 	for i := range c.x {
@@ -234,12 +236,15 @@ func at(ids []uint32, row int) uint32 {
 }
 
 // extend notes that the next rows kept belong to group.
-func (r *reader) extend(group uint32, rows int) {
-	if last := len(r.runs) - 1; last >= 0 && r.runs[last].group == group && uint64(r.runs[last].rows)+uint64(rows) <= math.MaxUint32 {
-		r.runs[last].rows += uint32(rows)
+func (c *chunk) extend(group uint32, rows int) {
+	if last := len(c.runs) - 1; last >= 0 && c.runs[last].group == group {
+		c.runs[last].rows += uint32(rows)
 		return
 	}
-	r.runs = append(r.runs, run{group, uint32(rows)})
+	if len(c.runs) == manyRuns {
+		c.runs = slices.Grow(c.runs, cap(c.times)) // one a row may come
+	}
+	c.runs = append(c.runs, run{group, uint32(rows)})
 }
 
 // room returns a chunk with room for n rows.
@@ -353,31 +358,14 @@ func (r *reader) sorted(ctx context.Context) (*rows, []uint32, error) {
 		out.x[i] = make([]float64, total)
 	}
 
-	runs, taken := r.runs, 0
 	for c := range r.chunks {
-		from := r.chunks[c]
-		for i := 0; i < len(from.times); {
-			n := min(int(runs[0].rows)-taken, len(from.times)-i)
-			if g := runs[0].group; next[g] >= 0 {
-				to := next[g]
-				copy(out.times[to:], from.times[i:i+n])
-				copy(out.y[to:], from.y[i:i+n])
-				for k := range out.x {
-					copy(out.x[k][to:], from.x[k][i:i+n])
-				}
-				next[g] += n
-			}
-			i += n
-			if taken += n; taken == int(runs[0].rows) {
-				runs, taken = runs[1:], 0
-			}
-		}
+		out.take(r.chunks[c], next)
 		r.chunks[c] = chunk{} // its memory can go
 		if err := ctx.Err(); err != nil {
 			return nil, nil, err
 		}
 	}
-	r.chunks, r.runs = nil, nil
+	r.chunks = nil
 
 	var s sorter
 	for i := range groups {
@@ -394,4 +382,29 @@ func (r *reader) sorted(ctx context.Context) (*rows, []uint32, error) {
 		}
 	}
 	return out, groups, nil
+}
+
+// take puts the rows of a chunk where the next rows of their groups go.
+func (out *rows) take(from chunk, next []int) {
+	i := 0
+	for _, run := range from.runs {
+		n, to := int(run.rows), next[run.group]
+		switch {
+		case to < 0: // left out
+		case n == 1: // in order of time every run is one row
+			out.times[to], out.y[to] = from.times[i], from.y[i]
+			for k, x := range out.x {
+				x[to] = from.x[k][i]
+			}
+			next[run.group]++
+		default:
+			copy(out.times[to:], from.times[i:i+n])
+			copy(out.y[to:], from.y[i:i+n])
+			for k, x := range out.x {
+				copy(x[to:], from.x[k][i:i+n])
+			}
+			next[run.group] += n
+		}
+		i += n
+	}
 }
