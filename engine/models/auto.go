@@ -17,8 +17,8 @@ import (
 // forecast is their combination, with weights that lean towards the better ones but are shrunk towards equality, because a handful of
 // origins cannot tell close models apart and combinations beat winners (Bates & Granger 1969; Claeskens et al. 2016; Makridakis et al.
 // 2020, the M4 competition). Intervals are the weighted averages of the members' quantiles, widened or narrowed by what the backtest
-// saw. A combination that does not beat the seasonal naive forecast in that backtest is replaced by seasonal naive, and
-// Note says so.
+// saw. A combination that loses to the seasonal naive forecast in that backtest takes it in as a member, with growing weight;
+// where even that does not help the answer is seasonal naive, and Note says so.
 //
 // extra are models to consider beside this package's own fast ones, such as ARIMA.
 func Auto(extra ...engine.ModelSpec) engine.ModelSpec {
@@ -188,12 +188,14 @@ func (a autoModel) fit(ctx context.Context, s series.Series, st summary) (*autoF
 		f.note = "no backtest: equal weights"
 		return f, nil
 	}
-	own, theirs := f.backtest(yardstick, s, origins)
-	if own > theirs && !plan.keep {
-		return yardstick.alone(fmt.Sprintf("fell back to %s: over %d origins the combination's mean absolute error was %.3g times its",
-			plan.yardstick, len(origins), own/theirs)), nil
+	own, theirs := f.backtest(yardstick, s, origins, plan.squared)
+	for share := 0.25; own > theirs && share < 1; share += 0.25 {
+		own = f.lean(yardstick, share, s, origins, plan.squared)
 	}
-	f.note = fmt.Sprintf("backtest of %d origins, %d steps: mean absolute error %.3g times that of %s", len(origins), plan.horizon, safeRatio(own, theirs), plan.yardstick)
+	if own > theirs {
+		return yardstick.alone(fmt.Sprintf("fell back to %s: over %d origins no combination had a smaller error", plan.yardstick, len(origins))), nil
+	}
+	f.note = fmt.Sprintf("backtest of %d origins, %d steps: error %.3g times that of %s", len(origins), plan.horizon, safeRatio(own, theirs), plan.yardstick)
 	return f, nil
 }
 

@@ -17,7 +17,7 @@ type trial struct {
 	fixed    engine.Model // the form found on the whole series: its parameters are estimated anew at each origin
 	forecast []engine.Forecast
 	failed   bool
-	absolute float64 // mean absolute error over all judged steps
+	loss     float64 // mean absolute, or root mean squared, error over all judged steps
 }
 
 // trialProbs bound the central 80 % in the backtest.
@@ -83,12 +83,12 @@ func (t *trial) alone(note string) *autoFitted {
 	return &autoFitted{members: []engine.Fitted{t.fitted}, weights: []float64{1}, spread: 1, note: note}
 }
 
-// autoExponent and autoShrink turn backtest errors into weights: half of a weight is the candidate's share of 1/error²,
-// half is equality; autoDrop is how many times the best one's error leaves a candidate out.
+// autoExponent and autoShrink turn backtest errors into weights: three tenths of a weight are the candidate's share of 1/error²,
+// the rest is equality; autoDrop is how many times the best one's error leaves a candidate out.
 const (
 	autoExponent = 2
-	autoShrink   = 0.5
-	autoDrop     = 1.5
+	autoShrink   = 0.7
+	autoDrop     = 2
 )
 
 // combine weighs the candidates whose forecasts have been judged; without origins all weigh the same. Errors are set
@@ -110,13 +110,37 @@ func combine(trials []*trial) *autoFitted {
 	return f
 }
 
-// backtest sets the weights by the candidates' errors, and the spread of the intervals by the combination's, and returns
-// the mean absolute errors of the combination and of the yardstick over all origins and steps.
-func (f *autoFitted) backtest(yardstick *trial, s series.Series, origins []int) (own, theirs float64) {
+// backtest sets the weights by the candidates' errors and returns the mean absolute (root mean squared) errors of the
+// combination and of the yardstick over all origins and steps.
+func (f *autoFitted) backtest(yardstick *trial, s series.Series, origins []int, squared bool) (own, theirs float64) {
 	for _, t := range append(slices.Clone(f.trials), yardstick) {
-		t.absolute = t.meanAbsolute(s.Y, origins)
+		t.loss = t.meanLoss(s.Y, origins, squared)
 	}
 	f.weigh()
+	return f.judge(s, origins, squared), yardstick.loss
+}
+
+// lean gives the yardstick a share of the weight and returns the combination's error.
+func (f *autoFitted) lean(yardstick *trial, share float64, s series.Series, origins []int, squared bool) float64 {
+	last := len(f.trials) - 1
+	if f.trials[last] != yardstick {
+		f.trials = append(f.trials, yardstick)
+		f.members = append(f.members, yardstick.fitted)
+		f.weights = append(f.weights, 0)
+		last++
+	}
+	old, rest := 1-f.weights[last], 1-share
+	for i := range last {
+		f.weights[i] = math.Round(100*f.weights[i]/old*(1-share)) / 100
+		rest -= f.weights[i]
+	}
+	f.weights[0] = math.Round(100*(f.weights[0]+rest)) / 100
+	f.weights[last] = share
+	return f.judge(s, origins, squared)
+}
+
+// judge is the combination's error over all origins and steps; it sets the spread of the intervals on the way.
+func (f *autoFitted) judge(s series.Series, origins []int, squared bool) float64 {
 	sum, n := 0.0, 0.0
 	var ratios []float64
 	for i, o := range origins {
@@ -132,7 +156,7 @@ func (f *autoFitted) backtest(yardstick *trial, s series.Series, origins []int) 
 				lower += f.weights[k] * fc.Quantiles[0][h]
 				upper += f.weights[k] * fc.Quantiles[1][h]
 			}
-			sum, n = sum+math.Abs(y-mean), n+1
+			sum, n = sum+loss(y-mean, squared), n+1
 			side := upper - mean
 			if y < mean {
 				side = mean - lower
@@ -143,25 +167,40 @@ func (f *autoFitted) backtest(yardstick *trial, s series.Series, origins []int) 
 		}
 	}
 	f.calibrate(ratios)
-	return sum / math.Max(1, n), yardstick.absolute
+	return unloss(sum/math.Max(1, n), squared)
 }
 
-func (t *trial) meanAbsolute(y []float64, origins []int) float64 {
+func (t *trial) meanLoss(y []float64, origins []int, squared bool) float64 {
 	sum, n := 0.0, 0.0
 	for i, o := range origins {
 		if i >= len(t.forecast) {
 			break
 		}
 		for h, v := range t.forecast[i].Mean {
-			if e := math.Abs(y[o+h] - v); e == e {
-				sum, n = sum+e, n+1
+			if e := y[o+h] - v; e == e {
+				sum, n = sum+loss(e, squared), n+1
 			}
 		}
 	}
 	if n == 0 || t.failed {
 		return math.Inf(1)
 	}
-	return sum / n
+	return unloss(sum/n, squared)
+}
+
+func loss(e float64, squared bool) float64 {
+	if squared {
+		return e * e
+	}
+	return math.Abs(e)
+}
+
+// unloss brings a mean loss back to the units of the data.
+func unloss(v float64, squared bool) float64 {
+	if squared {
+		return math.Sqrt(v)
+	}
+	return v
 }
 
 // weigh drops candidates far behind and shares the weight among the others. Weights are rounded to hundredths, so that
@@ -169,14 +208,14 @@ func (t *trial) meanAbsolute(y []float64, origins []int) float64 {
 func (f *autoFitted) weigh() {
 	best := math.Inf(1)
 	for _, t := range f.trials {
-		best = math.Min(best, t.absolute)
+		best = math.Min(best, t.loss)
 	}
 	if math.IsInf(best, 1) {
 		return
 	}
 	kept := f.trials[:0:0]
 	for _, t := range f.trials {
-		if t.absolute <= autoDrop*best {
+		if t.loss <= autoDrop*best {
 			kept = append(kept, t)
 		}
 	}
@@ -185,7 +224,7 @@ func (f *autoFitted) weigh() {
 	for i, t := range kept {
 		share[i] = 1
 		if best > 0 {
-			share[i] = math.Pow(best/t.absolute, autoExponent)
+			share[i] = math.Pow(best/t.loss, autoExponent)
 		}
 		total += share[i]
 	}

@@ -13,15 +13,17 @@ type autoPlan struct {
 	horizon    int      // steps judged from each origin
 	folds      int      // origins wanted
 	stride     int      // observations between origins
-	keep       bool     // no fall-back: the yardstick is among what was averaged anyway
+	squared    bool     // judge by squared errors, not absolute ones
 }
 
 // characterise names candidates by the character of the series:
 //
 //   - nothing to estimate (constant, or fewer than 5 observations): the last value or the mean;
-//   - sales in small whole numbers, many of them zero: window averages, smoothed levels and theta, no steep trends;
+//   - sales in small whole numbers, many of them zero: window averages, smoothed levels and theta, no steep trends; they are
+//     judged by squared errors, as the least absolute error of a series of mostly zeros is that of forecasting zero;
 //   - long seasonal periods (over 24): seasonal naive and theta, which is cheap at any period;
-//   - everything else: exponential smoothing, theta, ARIMA, and a damped trend where there is no season.
+//   - everything else: exponential smoothing without and with a damped trend, theta and ARIMA; with few seasons, where
+//     horizons are short, exponential smoothing of any trend in place of none.
 func characterise(s series.Series, st summary) autoPlan {
 	n, m := st.observed, s.Period()
 	p := autoPlan{yardstick: "naive", horizon: 6, folds: 4}
@@ -53,11 +55,14 @@ func characterise(s series.Series, st summary) autoPlan {
 		if !seasonal {
 			p.candidates = append(p.candidates, "mean")
 		}
-		p.folds, p.stride = 3, p.horizon
+		p.folds, p.stride, p.squared = 3, p.horizon, true
 	case seasonal && m > 24:
 		p.candidates = []string{"theta", "snaive"}
 	case seasonal:
-		p.candidates = []string{"ets", "theta"}
+		p.candidates = []string{"ets(Z,N,Z)", "ets(Z,Ad,Z)", "theta"}
+		if m <= 4 {
+			p.candidates[0] = "ets"
+		}
 		if m == 7 {
 			p.candidates = append(p.candidates, "window")
 		}
@@ -65,7 +70,7 @@ func characterise(s series.Series, st summary) autoPlan {
 			p.candidates = append(p.candidates, "arima")
 		}
 	default:
-		p.candidates = []string{"ets", "theta", "holt(damped)"}
+		p.candidates = []string{"ets", "ets(Z,Ad,N)", "theta"}
 		if len(s.Y) <= 3000 {
 			p.candidates = append(p.candidates, "arima")
 		}
