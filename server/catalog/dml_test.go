@@ -98,6 +98,9 @@ func TestAutoIncrement(t *testing.T) {
 	s.want("select max(id) from t", "101")
 	s.exec("truncate table t", "insert into t (v) values (8)")
 	s.want("select * from t", "1|8")
+	s.exec("create table tiny (id tinyint primary key auto_increment)", "insert into tiny values (126)", "insert into tiny values (null)")
+	s.want("select max(id) from tiny", "127")
+	s.fails("insert into tiny values (null)", "Duplicate entry '127'")
 }
 
 func TestConstraints(t *testing.T) {

@@ -188,7 +188,12 @@ func (t *Table) GetNextAutoIncrementValue(ctx *sql.Context, given any) (uint64, 
 	var value uint64
 	err := t.view(ctx, func(st *storage.Table) error {
 		if given == nil {
-			value = st.ReserveAutoIncrement(1)
+			// At its end the counter stays, and the next row collides with the last one, as in MySQL.
+			if limit := t.autoIncrementLimit(); st.NextAutoIncrement() >= limit {
+				value = limit
+			} else {
+				value = st.ReserveAutoIncrement(1)
+			}
 			return nil
 		}
 		v, err := autoIncrementOf(ctx, given)
