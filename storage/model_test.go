@@ -48,7 +48,7 @@ func TestModel(t *testing.T) {
 		seed = uint64(time.Now().UnixNano())
 	}
 	crashes := *crashesFlag
-	if testing.Short() {
+	if testing.Short() || raceEnabled {
 		crashes /= 4
 	}
 	for i := range 8 {
