@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"sync"
 )
 
@@ -119,7 +120,8 @@ func plusPlus(x Points, k int, random *rand.Rand) []int {
 	}
 }
 
-// lloyd iterates from the starting points until no point changes its cluster.
+// lloyd iterates from the starting points until no point changes its cluster. It finds the nearest centres with the bounds of
+// Hamerly (2010, "Making k-means even faster"), which spare most distances and change no result.
 func lloyd(ctx context.Context, x Points, start []int, o KMeansOptions) *Partition {
 	limit := o.MaxIterations
 	if limit <= 0 {
@@ -133,41 +135,107 @@ func lloyd(ctx context.Context, x Points, start []int, o KMeansOptions) *Partiti
 	for i := range p.Label {
 		p.Label[i] = -1
 	}
-	distance := make([]float64, x.N)
+	b := &bounds{own: make([]float64, x.N), other: make([]float64, x.N), half: make([]float64, k), moved: make([]float64, k)}
 	size := make([]int, k)
+	before := NewPoints(k, x.P)
 	for p.Iterations = 1; ; p.Iterations++ {
-		changed := p.assign(x, distance, size)
-		changed = p.fillEmpty(distance, size) || changed
+		changed := p.assign(x, b, size)
+		if slices.Contains(size, 0) {
+			distance := p.distances(x)
+			changed = p.fillEmpty(distance, size) || changed
+			b.forget()
+		}
 		if !changed || p.Iterations > limit || ctx.Err() != nil {
 			break
 		}
+		copy(before.Values, p.Centres.Values)
 		p.moveCentres(x, size, o.Spherical)
+		b.move(before, p.Centres, p.Label)
 	}
 	p.Cost = 0
-	for _, d := range distance {
+	for _, d := range p.distances(x) {
 		p.Cost += d
 	}
 	return p
 }
 
+// distances is the squared distance of every point to its centre.
+func (p *Partition) distances(x Points) []float64 {
+	out := make([]float64, x.N)
+	for i, c := range p.Label {
+		out[i] = squared(x.Row(i), p.Centres.Row(int(c)))
+	}
+	return out
+}
+
+// bounds are what is known of distances without computing them: own is at least the distance of a point to its centre, other
+// at most its distance to any other one, half half the distance of a centre to the nearest other centre.
+type bounds struct{ own, other, half, moved []float64 }
+
+// forget makes the bounds of all points useless, so that the next pass computes all distances.
+func (b *bounds) forget() {
+	for i := range b.own {
+		b.own[i], b.other[i] = math.Inf(1), 0
+	}
+}
+
+// move widens the bounds by how far the centres moved.
+func (b *bounds) move(before, after Points, label []int32) {
+	far := 0.0
+	for c := range b.moved {
+		b.moved[c] = math.Sqrt(squared(before.Row(c), after.Row(c)))
+		far = max(far, b.moved[c])
+	}
+	for i, c := range label {
+		b.own[i] += b.moved[c]
+		b.other[i] -= far
+	}
+	for c := range b.half {
+		b.half[c] = math.Inf(1)
+		for d := range b.half {
+			if c != d {
+				b.half[c] = min(b.half[c], math.Sqrt(squared(after.Row(c), after.Row(d)))/2)
+			}
+		}
+	}
+}
+
 // assign puts every point to its nearest centre, of equals to its present one or else the first.
-func (p *Partition) assign(x Points, distance []float64, size []int) (changed bool) {
+func (p *Partition) assign(x Points, b *bounds, size []int) (changed bool) {
 	clear(size)
-	for i := range p.Label {
+	for i, at := range p.Label {
+		if at >= 0 {
+			safe := max(b.other[i], b.half[at])
+			if b.own[i] < safe {
+				size[at]++
+				continue
+			}
+			b.own[i] = math.Sqrt(squared(x.Row(i), p.Centres.Row(int(at))))
+			if b.own[i] < safe {
+				size[at]++
+				continue
+			}
+		}
 		row := x.Row(i)
-		best, at := math.Inf(1), p.Label[i]
+		best, next, was := math.Inf(1), math.Inf(1), at
 		if at >= 0 {
 			best = squared(row, p.Centres.Row(int(at)))
 		}
 		for c := range p.K {
-			if d := squared(row, p.Centres.Row(c)); d < best {
-				best, at = d, int32(c)
+			if int32(c) == was {
+				continue
+			}
+			switch d := squared(row, p.Centres.Row(c)); {
+			case d < best:
+				best, next, at = d, best, int32(c)
+			case d < next:
+				next = d
 			}
 		}
-		if at != p.Label[i] {
+		b.own[i], b.other[i] = math.Sqrt(best), math.Sqrt(next)
+		if at != was {
 			p.Label[i], changed = at, true
 		}
-		distance[i] = best
 		size[at]++
 	}
 	return changed

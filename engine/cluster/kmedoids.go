@@ -71,10 +71,16 @@ func kMedoids(ctx context.Context, x Points, ks []int, o KMedoidsOptions) ([]*Pa
 	if err != nil {
 		return nil, nil, err
 	}
-	for i, k := range ks {
-		medoids, passes, err := d.fasterPAM(ctx, d.build(k))
-		if err != nil {
-			return nil, nil, err
+	// BUILD adds one medoid after another, so the start for a smaller k is part of the one for a larger.
+	start, err := d.build(ctx, slices.Max(ks), o.Workers)
+	if err != nil {
+		return nil, nil, err
+	}
+	err = forEach(ctx, o.Workers, len(ks), func(_, i int) {
+		k := ks[i]
+		medoids, passes := d.fasterPAM(ctx, slices.Clone(start[:k]))
+		if medoids == nil {
+			return // cancelled
 		}
 		slices.Sort(medoids)
 		p := &Partition{K: k, Label: make([]int32, x.N), Medoids: medoids, Centres: NewPoints(k, x.P), Iterations: passes}
@@ -95,6 +101,9 @@ func kMedoids(ctx context.Context, x Points, ks []int, o KMedoidsOptions) ([]*Pa
 		}
 		out[i] = p
 		o.steps.step()
+	})
+	if err != nil {
+		return nil, nil, err
 	}
 	return out, d, nil
 }
@@ -113,12 +122,12 @@ func newMatrix(ctx context.Context, x Points, o KMedoidsOptions) (*matrix, error
 	measures := newMeasures(x, o.Distance, o.Band, o.Workers)
 	// Each element above the diagonal is computed once, by the worker that has its row, and mirrored.
 	err := forEach(ctx, o.Workers, x.N, func(worker, i int) {
-		measure, a := measures[worker], x.Row(i)
+		measure := measures[worker]
 		for j := i + 1; j < x.N; j++ {
 			if j%1024 == 0 && ctx.Err() != nil {
 				return
 			}
-			v := float32(measure.between(a, x.Row(j), math.Inf(1)))
+			v := float32(measure.pair(i, j))
 			d.values[i*x.N+j], d.values[j*x.N+i] = v, v
 		}
 		o.steps.step()
@@ -127,24 +136,31 @@ func newMatrix(ctx context.Context, x Points, o KMedoidsOptions) (*matrix, error
 }
 
 // build picks k medoids greedily: each time the point that lowers the sum of distances most, the first of equals.
-func (d *matrix) build(k int) []int {
+func (d *matrix) build(ctx context.Context, k, workers int) ([]int, error) {
 	nearest := make([]float32, d.n)
 	for i := range nearest {
 		nearest[i] = float32(math.Inf(1))
 	}
+	sums := make([]float64, d.n)
 	var medoids []int
 	for len(medoids) < k {
-		best, at := math.Inf(1), -1
-		for c := range d.n {
-			if slices.Contains(medoids, c) {
-				continue
-			}
+		err := forEach(ctx, workers, d.n, func(_, c int) {
 			sum := 0.0
 			for j, v := range d.row(c) {
-				sum += float64(min(v, nearest[j]))
+				if near := nearest[j]; near < v {
+					v = near
+				}
+				sum += float64(v)
 			}
-			if sum < best {
-				best, at = sum, c
+			sums[c] = sum
+		})
+		if err != nil {
+			return nil, err
+		}
+		at := -1
+		for c, sum := range sums {
+			if (at < 0 || sum < sums[at]) && !slices.Contains(medoids, c) {
+				at = c
 			}
 		}
 		medoids = append(medoids, at)
@@ -152,16 +168,16 @@ func (d *matrix) build(k int) []int {
 			nearest[j] = min(nearest[j], v)
 		}
 	}
-	return medoids
+	return medoids, nil
 }
 
 // fasterPAM swaps a medoid for another point, whenever that lowers the sum of distances, until a whole pass finds none. For each
 // candidate one run over the points gives the change for all medoids it could replace: a part they share, and for each medoid
-// the loss of removing it (section 3 of the paper).
-func (d *matrix) fasterPAM(ctx context.Context, medoids []int) ([]int, int, error) {
+// the loss of removing it (section 3 of the paper). It returns nil when ctx ends.
+func (d *matrix) fasterPAM(ctx context.Context, medoids []int) ([]int, int) {
 	k := len(medoids)
 	if k == 1 { // BUILD's first medoid is the best one
-		return medoids, 1, ctx.Err()
+		return medoids, 1
 	}
 	first := make([]int32, d.n)
 	nearest, second := make([]float32, d.n), make([]float32, d.n)
@@ -201,8 +217,8 @@ func (d *matrix) fasterPAM(ctx context.Context, medoids []int) ([]int, int, erro
 		if isMedoid[c] {
 			continue
 		}
-		if err := ctx.Err(); err != nil {
-			return nil, 0, err
+		if ctx.Err() != nil {
+			return nil, 0
 		}
 		copy(change, loss)
 		shared := 0.0
@@ -229,7 +245,7 @@ func (d *matrix) fasterPAM(ctx context.Context, medoids []int) ([]int, int, erro
 		total = update()
 		since = 0
 	}
-	return medoids, passes, nil
+	return medoids, passes
 }
 
 // clara finds medoids on samples and judges them on all points.
@@ -258,9 +274,13 @@ func clara(ctx context.Context, x Points, k int, o KMedoidsOptions) (*Partition,
 		if err != nil {
 			return nil, err
 		}
-		medoids, passes, err := d.fasterPAM(ctx, d.build(k))
+		start, err := d.build(ctx, k, o.Workers)
 		if err != nil {
 			return nil, err
+		}
+		medoids, passes := d.fasterPAM(ctx, start)
+		if medoids == nil {
+			return nil, ctx.Err()
 		}
 		for i := range medoids {
 			medoids[i] = chosen[medoids[i]]

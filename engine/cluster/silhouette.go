@@ -39,7 +39,7 @@ func silhouettes(ctx context.Context, x Points, labels [][]int32, kind Distance,
 		if rows[worker] == nil {
 			rows[worker] = make([]float64, x.N)
 		}
-		d, a := rows[worker], x.Row(i)
+		d := rows[worker]
 		for j := range d {
 			switch {
 			case known != nil:
@@ -47,7 +47,7 @@ func silhouettes(ctx context.Context, x Points, labels [][]int32, kind Distance,
 			case j == i:
 				d[j] = 0
 			default:
-				d[j] = measures[worker].between(a, x.Row(j), math.Inf(1))
+				d[j] = measures[worker].pair(i, j)
 			}
 		}
 		var sums [64]float64
