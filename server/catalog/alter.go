@@ -8,6 +8,8 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/decimal128"
+	"github.com/apache/arrow-go/v18/arrow/decimal256"
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/types"
 
@@ -39,6 +41,10 @@ func (t *Table) explain(def *definition, err error) error {
 			parts[i] = v.FormattedString()
 		case arrow.Timestamp:
 			parts[i] = v.ToTime(arrow.Microsecond).Format(sql.TimestampDatetimeLayout)
+		case decimal128.Num:
+			parts[i] = v.ToString(def.scaleIn(dup.Key, i))
+		case decimal256.Num:
+			parts[i] = v.ToString(def.scaleIn(dup.Key, i))
 		case []byte:
 			parts[i] = string(v)
 		default:
@@ -46,6 +52,18 @@ func (t *Table) explain(def *definition, err error) error {
 		}
 	}
 	return duplicateEntry(parts, def, dup.Key, nil)
+}
+
+// scaleIn is the number of decimals of the i-th column of a key.
+func (d *definition) scaleIn(key string, i int) int32 {
+	for _, k := range d.spec.Keys {
+		if k.Name == key && i < len(k.Columns) {
+			if t, ok := d.spec.Schema.Field(k.Columns[i]).Type.(arrow.DecimalType); ok {
+				return t.GetScale()
+			}
+		}
+	}
+	return 0
 }
 
 // redefined is the table's definition with another schema. renames maps lower-case old column names to new ones; keys

@@ -69,10 +69,6 @@ type uniqueKey struct {
 	primary bool
 }
 
-func (d *definition) primaryKeySchema() sql.PrimaryKeySchema {
-	return sql.PrimaryKeySchema{Schema: d.schema.Copy(), PkOrdinals: append([]int{}, d.pk...)}
-}
-
 // checkColumn refuses what cannot be stored.
 func checkColumn(col *sql.Column) error {
 	_, err := sqltype.FieldOf(col)

@@ -1,8 +1,6 @@
 package catalog
 
 import (
-	"strings"
-
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 
@@ -116,23 +114,4 @@ func (x *Index) HandledFilters(ctx *sql.Context, filters []sql.Expression) []sql
 		}
 	}
 	return handled
-}
-
-// columnExpressions are the key's columns as fields of a row of the whole table.
-func (x *Index) columnExpressions() []sql.Expression {
-	exprs := make([]sql.Expression, len(x.key.Columns))
-	for i, c := range x.key.Columns {
-		col := x.table.schema[c]
-		exprs[i] = expression.NewGetFieldWithTable(c, 0, col.Type, x.table.db.name, x.table.Name(), col.Name, col.Nullable)
-	}
-	return exprs
-}
-
-func (x *Index) hasColumn(name string) bool {
-	for _, c := range x.key.Columns {
-		if strings.EqualFold(x.table.schema[c].Name, name) {
-			return true
-		}
-	}
-	return false
 }

@@ -124,3 +124,30 @@ func TestProcedureWithTransaction(t *testing.T) {
 	i.restart()
 	i.session().want("select count(*) from t", "5")
 }
+
+func TestTriggerCallsProcedure(t *testing.T) {
+	i := newInstance(t)
+	s := i.session()
+	s.exec("create table t (id int primary key)", "create table log (id int primary key)",
+		"create procedure note(in n int) insert into log values (n)",
+		"create trigger tr after insert on t for each row call note(new.id)",
+		"insert into t values (1), (2)")
+	s.want("select id from log order by id", "1", "2")
+	s.exec("insert into log values (9)")
+	s.fails("insert into t values (8), (9)", "Duplicate entry '9' for key 'log.PRIMARY'")
+	s.want("select id from t order by id", "1", "2")
+	s.want("select id from log order by id", "1", "2", "9")
+}
+
+func TestCursorKeepsItsSnapshot(t *testing.T) {
+	i := newInstance(t)
+	s := i.session()
+	s.exec("create table t (id int primary key)", "insert into t values (1)",
+		`create procedure p() begin
+			declare a int;
+			declare c cursor for select id from t;
+			open c; update t set id = 2; fetch c into a; close c;
+			select a, id from t;
+		end`)
+	s.want("call p()", "1|2")
+}
