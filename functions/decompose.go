@@ -23,7 +23,7 @@ cycle at both ends; the multiplicative components multiply to actual. A series w
 Friedman's super smoother, and seasonal is NULL.
 
 Seasonal periods: option ` + "`period`" + ` if given, one or two. Otherwise those usual for the frequency of which the series has more than two
-full cycles, or those found in the data where the frequency has none.
+full cycles.
 
 The strengths are those of *Forecasting: Principles and Practice*, section 4.3: near 0 where the component explains nothing, near 1
 where it explains all but a small remainder. They are the same on all rows of a series.

@@ -19,8 +19,7 @@ One row for each series and step, with option ` + "`history`" + ` also the past.
 step; lower_bound and upper_bound are the quantiles (1 − level)/2 and (1 + level)/2.
 
 Seasonal periods: option ` + "`period`" + ` if given. Otherwise those usual for the frequency (hours 24 and 168, days 7, business days 5, weeks 52,
-months 12, quarters 4) of which the series has two full cycles; where the frequency has none (years, whole numbers), those found in
-the data. The models that choose their form (auto, ets, arima, theta) test whether the season is there; the others use the first
+months 12, quarters 4) of which the series has two full cycles; none where the frequency has none (years, whole numbers). The models that choose their form (auto, ets, arima, theta) test whether the season is there; the others use the first
 period as it is.
 
 A row of history has the fitted value, the one-step-ahead expectation made from the observations before it, as forecast. Its bounds are that

@@ -291,6 +291,34 @@ func TestSameBitsOnAnyWorkers(t *testing.T) {
 	}
 }
 
+// TestSameBitsOfEveryModel runs each real model, auto among them, on one and four workers.
+func TestSameBitsOfEveryModel(t *testing.T) {
+	rel := sales(t, memory.DefaultAllocator, weekly(2, 30))
+	reference, _ := env(memory.DefaultAllocator, 1)
+	for _, m := range reference.Models {
+		var first []string
+		for _, workers := range []int{1, 4} {
+			e, _ := env(memory.DefaultAllocator, workers)
+			rows, _, err := call(t, e, "FORECAST", rel, "sold_on", "units", 3, "by=store,sku; history=5; on_error=fail; model="+m.Name)
+			if err != nil || len(rows) != 2*(5+3) {
+				t.Errorf("%s: %v, %d rows", m.Name, err, len(rows))
+				break
+			}
+			if first != nil && !slices.Equal(rows, first) {
+				t.Errorf("%s: four workers give\n%s\none gives\n%s", m.Name, strings.Join(rows, "\n"), strings.Join(first, "\n"))
+			}
+			first = rows
+		}
+		for _, row := range first {
+			used := strings.Split(row, " | ")[10]
+			if _, err := functions.Bind(spec("FORECAST"), rel, []functions.Value{"sold_on", "units", 3, map[string]any{"model": used}}, reference); err != nil {
+				t.Errorf("column model says %q, which option model does not take: %v", used, err)
+				break
+			}
+		}
+	}
+}
+
 // isOrdered holds the promise of rows ordered by key, then time, where the function has both.
 func isOrdered(t *testing.T, s *functions.Spec, schema *arrow.Schema, rows []string) {
 	t.Helper()
