@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"strings"
 
 	"github.com/dolthub/vitess/go/mysql"
@@ -54,6 +55,9 @@ var stateByNumber = map[int]string{
 // withMySQLCodes gives an error of the engine the number and SQLSTATE that MySQL would send.
 func withMySQLCodes(err *mysql.SQLError) *mysql.SQLError {
 	number, state := err.Num, err.State
+	if number == mysql.ERUnknownError && strings.HasSuffix(err.Message, context.Canceled.Error()) {
+		return mysql.NewSQLError(mysql.ERQueryInterrupted, "70100", "Query execution was interrupted")
+	}
 	if number == mysql.ERUnknownError && (state == "" || state == mysql.SSUnknownSQLState) {
 		for _, n := range numberByText {
 			if strings.Contains(err.Message, n.words) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+	"sync"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/analyzer"
@@ -18,27 +19,36 @@ const (
 	nullableFieldsID analyzer.RuleId = 10_003
 )
 
+var alwaysOnce sync.Once
+
+// alwaysApply puts our rule for the process list among those that apply to every statement. The engine analyses simple
+// SELECTs by a short cut that leaves out added rules, unless this list, which is global to the process, has members.
+func alwaysApply() {
+	alwaysOnce.Do(func() {
+		analyzer.AlwaysBeforeDefault = append(analyzer.AlwaysBeforeDefault, analyzer.Rule{Id: processListID, Apply: processListRule})
+	})
+}
+
 // processListRule replaces SHOW PROCESSLIST and information_schema.processlist by views that say how far table functions
 // are ("FORECAST: 120 of 3049 series") and that show other accounts' statements only to those who hold PROCESS.
-func processListRule(accounts *mysql_db.MySQLDb) analyzer.RuleFunc {
-	return func(ctx *sql.Context, _ *analyzer.Analyzer, n sql.Node, _ *plan.Scope, _ analyzer.RuleSelector, _ *sql.QueryFlags) (sql.Node, transform.TreeIdentity, error) {
-		return transform.NodeWithOpaque(ctx, n, func(_ *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
-			switch n := n.(type) {
-			case *plan.ShowProcessList:
-				return &showProcessList{ShowProcessList: n, accounts: accounts}, transform.NewTree, nil
-			case *plan.ResolvedTable:
-				if _, done := n.Table.(*processTable); done || n.SqlDatabase == nil ||
-					!strings.EqualFold(n.SqlDatabase.Name(), sql.InformationSchemaDatabaseName) ||
-					!strings.EqualFold(n.Table.Name(), information_schema.ProcessListTableName) {
-					return n, transform.SameTree, nil
-				}
-				replaced := *n
-				replaced.Table = &processTable{Table: n.Table, accounts: accounts}
-				return &replaced, transform.NewTree, nil
+func processListRule(ctx *sql.Context, a *analyzer.Analyzer, n sql.Node, _ *plan.Scope, _ analyzer.RuleSelector, _ *sql.QueryFlags) (sql.Node, transform.TreeIdentity, error) {
+	accounts := a.Catalog.MySQLDb
+	return transform.NodeWithOpaque(ctx, n, func(_ *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
+		switch n := n.(type) {
+		case *plan.ShowProcessList:
+			return &showProcessList{ShowProcessList: n, accounts: accounts}, transform.NewTree, nil
+		case *plan.ResolvedTable:
+			if _, done := n.Table.(*processTable); done || n.SqlDatabase == nil ||
+				!strings.EqualFold(n.SqlDatabase.Name(), sql.InformationSchemaDatabaseName) ||
+				!strings.EqualFold(n.Table.Name(), information_schema.ProcessListTableName) {
+				return n, transform.SameTree, nil
 			}
-			return n, transform.SameTree, nil
-		})
-	}
+			replaced := *n
+			replaced.Table = &processTable{Table: n.Table, accounts: accounts}
+			return &replaced, transform.NewTree, nil
+		}
+		return n, transform.SameTree, nil
+	})
 }
 
 // processes returns the connections that the session may see, by number.

@@ -18,8 +18,6 @@ import (
 	gms "github.com/dolthub/go-mysql-server/server"
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/analyzer"
-	"github.com/dolthub/go-mysql-server/sql/plan"
-	"github.com/dolthub/go-mysql-server/sql/transform"
 	"github.com/dolthub/vitess/go/mysql"
 
 	"github.com/almanacdb/almanac/functions"
@@ -128,7 +126,7 @@ func (s *Server) openStorage() error {
 
 // newEngine builds the SQL engine: the catalog, our functions, and the rules that correct and extend it.
 func (s *Server) newEngine() *tablefunc.Set {
-	set := tablefunc.New(s.config.Functions, functions.Env{Models: s.config.Models, Workers: s.config.Workers}, s.logger)
+	set := tablefunc.New(s.config.Functions, functions.Env{Models: s.config.Models, Workers: s.config.Workers}, columnsOf, s.logger)
 	s.catalog = catalog.NewProvider(s.db,
 		catalog.WithTableFunctions(set.Functions()...),
 		catalog.WithFunctions(sql.Function1{Name: "sum", Fn: newSum}))
@@ -136,17 +134,13 @@ func (s *Server) newEngine() *tablefunc.Set {
 		Provider: s.catalog,
 		system:   newSystemDatabase(s.config.Functions, s.config.Models, s.db),
 	}
-	// The rules of the process list need the accounts, which exist once the analyzer does.
-	var rules *analyzer.Analyzer
-	builder := analyzer.NewBuilder(databases).
+	alwaysApply()
+	rules := analyzer.NewBuilder(databases).
 		AddOverrides(sql.EngineOverrides{Builder: sql.BuilderOverrides{Parser: parser{sql.DefaultMySQLParser}}}).
 		AddPreAnalyzeRule(constantsID, constantsBesideAggregates).
 		AddPreAnalyzeRule(nullableFieldsID, tablefunc.NullableFields).
 		AddPreAnalyzeRule(strictLoadID, strictLoad).
-		AddPreAnalyzeRule(processListID, func(ctx *sql.Context, a *analyzer.Analyzer, n sql.Node, scope *plan.Scope, sel analyzer.RuleSelector, flags *sql.QueryFlags) (sql.Node, transform.TreeIdentity, error) {
-			return processListRule(rules.Catalog.MySQLDb)(ctx, a, n, scope, sel, flags)
-		})
-	rules = builder.Build()
+		Build()
 	s.engine = sqle.New(rules, nil)
 	set.Attach(rules)
 	return set

@@ -7,7 +7,8 @@
 //	query [names]         run a query and compare its rows: tab-separated, NULL as NULL, floats to six significant
 //	                      digits; with names the first line lists the columns
 //	prepared [JSON array] the same through a binary prepared statement with these arguments
-//	error                 run a statement that must fail; the output is "Error 1146 (42S02): …"
+//	error [starts]        run a statement that must fail; the output is "Error 1146 (42S02): …"; with starts, only its
+//	                      beginning is compared
 //	eventually            a query, repeated for up to 15 seconds until it gives the expected rows
 //	warnings              the rows of SHOW WARNINGS after the statement
 //	connect NAME user[:password][@database]   open a connection and make it current

@@ -207,7 +207,11 @@ func (r *runner) step(b *block) (string, error) {
 		if err == nil {
 			return "", errors.New("the statement succeeded")
 		}
-		return strings.ReplaceAll(err.Error(), r.files, "$DIR"), nil
+		got := strings.ReplaceAll(err.Error(), r.files, "$DIR")
+		if rest == "starts" && b.expected != "" && strings.HasPrefix(got, b.expected) {
+			return b.expected, nil
+		}
+		return got, nil
 	case "eventually":
 		deadline := time.Now().Add(15 * time.Second)
 		for {

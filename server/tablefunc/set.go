@@ -16,21 +16,24 @@ type Set struct {
 	specs  []*functions.Spec
 	env    functions.Env
 	logger *slog.Logger
+	// columns tells how to read a table as columns; nil if it cannot be.
+	columns func(sql.Table) ArrowTable
 
 	analyzer atomic.Pointer[analyzer.Analyzer]
 	calls    atomic.Uint64 // numbers the progress entries of calls within the process list
 }
 
-// New returns the table functions for specs. env is copied; Progress and Warn are set anew for every call. A nil logger
-// means slog.Default.
-func New(specs []*functions.Spec, env functions.Env, logger *slog.Logger) *Set {
+// New returns the table functions for specs. env is copied; Progress and Warn are set anew for every call. columns tells
+// for a table how to read it as Arrow columns, and returns nil for tables that only have rows. A nil logger means
+// slog.Default.
+func New(specs []*functions.Spec, env functions.Env, columns func(sql.Table) ArrowTable, logger *slog.Logger) *Set {
 	if logger == nil {
 		logger = slog.Default()
 	}
 	if env.Workers < 1 {
 		env.Workers = 1
 	}
-	return &Set{specs: specs, env: env, logger: logger}
+	return &Set{specs: specs, env: env, columns: columns, logger: logger}
 }
 
 // Attach names the analyzer of the engine that runs the functions. It must be called once, before the first statement:

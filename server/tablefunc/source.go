@@ -20,7 +20,6 @@ import (
 // ArrowTable is a table that can be read as columns. The reader yields the named columns in that order, from the snapshot
 // of the session's transaction; the caller releases it.
 type ArrowTable interface {
-	sql.Table
 	ArrowReader(ctx *sql.Context, columns []string) (array.RecordReader, error)
 }
 
@@ -247,17 +246,20 @@ func (s *Set) newSource(ctx *sql.Context, name string, node sql.Node, flags *sql
 		src.columns = append(src.columns, i)
 	}
 	src.schema = arrow.NewSchema(fields, nil)
-	src.table, src.names = columnsOfTable(ctx, node)
+	src.table, src.names = s.columnsOfTable(ctx, node)
 	return src, nil
 }
 
 // columnsOfTable looks through nodes that only pick and rename columns. If it finds a table that can be read as columns
 // below, it returns it and the table's name of each column of node.
-func columnsOfTable(ctx *sql.Context, node sql.Node) (ArrowTable, []string) {
+func (s *Set) columnsOfTable(ctx *sql.Context, node sql.Node) (ArrowTable, []string) {
 	switch n := node.(type) {
 	case *plan.ResolvedTable:
-		table, ok := n.Table.(ArrowTable)
-		if !ok || n.AsOf != nil {
+		if n.AsOf != nil {
+			return nil, nil
+		}
+		table := s.columns(n.Table)
+		if table == nil {
 			return nil, nil
 		}
 		names := make([]string, 0, len(n.Schema(ctx)))
@@ -266,11 +268,11 @@ func columnsOfTable(ctx *sql.Context, node sql.Node) (ArrowTable, []string) {
 		}
 		return table, names
 	case *plan.TableAlias:
-		return columnsOfTable(ctx, n.Child)
+		return s.columnsOfTable(ctx, n.Child)
 	case *plan.SubqueryAlias:
-		return columnsOfTable(ctx, n.Child)
+		return s.columnsOfTable(ctx, n.Child)
 	case *plan.Project:
-		table, below := columnsOfTable(ctx, n.Child)
+		table, below := s.columnsOfTable(ctx, n.Child)
 		if table == nil {
 			return nil, nil
 		}

@@ -169,6 +169,13 @@ func (t *arrowTable) ArrowReader(ctx *sql.Context, columns []string) (array.Reco
 	return sqltype.NewRecordReader(ctx, &pickIter{rows: sql.NewTableRowIter(ctx, t.Table, parts), places: places}, schema)
 }
 
+func columnsOf(t sql.Table) ArrowTable {
+	if a, ok := t.(*arrowTable); ok {
+		return a
+	}
+	return nil
+}
+
 // anyCase finds table functions in any case, as the catalog does.
 type anyCase struct {
 	*gmsmemory.DbProvider
@@ -213,7 +220,7 @@ type fixture struct {
 
 func newFixture(t *testing.T) *fixture {
 	f := &fixture{t: t, tally: &tally{}}
-	set := New([]*functions.Spec{f.tally.spec()}, functions.Env{Models: []engine.ModelSpec{{Name: "auto", New: func(string) (engine.Model, error) { return nil, nil }}}}, slog.New(slog.DiscardHandler))
+	set := New([]*functions.Spec{f.tally.spec()}, functions.Env{Models: []engine.ModelSpec{{Name: "auto", New: func(string) (engine.Model, error) { return nil, nil }}}}, columnsOf, slog.New(slog.DiscardHandler))
 	shop := gmsmemory.NewDatabase("shop")
 	f.pro = gmsmemory.NewDBProvider(shop, gmsmemory.NewDatabase("other"))
 	pro, err := f.pro.WithTableFunctions(set.Functions()...)
