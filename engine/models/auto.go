@@ -22,7 +22,7 @@ import (
 //
 // extra are models to consider beside this package's own fast ones, such as ARIMA.
 func Auto(extra ...engine.ModelSpec) engine.ModelSpec {
-	specs := append([]engine.ModelSpec{Naive(), SNaive(), Drift(), Mean(), SES(), Holt(), HoltWinters(), ETS(), Theta(), Window()}, extra...)
+	specs := append([]engine.ModelSpec{Naive(), SNaive(), Drift(), Mean(), SES(), Holt(), HoltWinters(), ETS(), Theta(), STL(), Window()}, extra...)
 	return engine.ModelSpec{
 		Name:   "auto",
 		Doc:    "The default: a combination of models chosen and weighted by their errors on the series' own past; seasonal naive where nothing beats it.",

@@ -21,7 +21,7 @@ type autoPlan struct {
 //   - nothing to estimate (constant, or fewer than 5 observations): the last value or the mean;
 //   - sales in small whole numbers, many of them zero: window averages, smoothed levels and theta, no steep trends; they are
 //     judged by squared errors, as the least absolute error of a series of mostly zeros is that of forecasting zero;
-//   - long seasonal periods (over 24): seasonal naive and theta, which is cheap at any period;
+//   - long seasonal periods (24 and more): STL with exponential smoothing, theta and seasonal naive;
 //   - everything else: exponential smoothing without and with a damped trend, theta and ARIMA; with few seasons, where
 //     horizons are short, exponential smoothing of any trend in place of none.
 func characterise(s series.Series, st summary) autoPlan {
@@ -36,10 +36,12 @@ func characterise(s series.Series, st summary) autoPlan {
 		p.horizon = 2 * m
 	case m == 7:
 		p.horizon = 28
-	case m <= 24:
+	case m < 24:
 		p.horizon = m
+	case m <= 48:
+		p.horizon = 2 * m
 	default:
-		p.horizon = min(m, 26)
+		p.horizon = min(m, 56)
 	}
 	p.horizon = max(1, min(p.horizon, n/4))
 	p.stride = max(1, p.horizon/2)
@@ -56,8 +58,11 @@ func characterise(s series.Series, st summary) autoPlan {
 			p.candidates = append(p.candidates, "mean")
 		}
 		p.folds, p.stride, p.squared = 3, p.horizon, true
-	case seasonal && m > 24:
-		p.candidates = []string{"theta", "snaive"}
+	case seasonal && m >= 24:
+		p.candidates = []string{"stl", "theta", "snaive"}
+		if m == 24 && len(s.Y) <= 1000 {
+			p.candidates = append(p.candidates, "ets(Z,N,Z)")
+		}
 	case seasonal:
 		p.candidates = []string{"ets(Z,N,Z)", "ets(Z,Ad,Z)", "theta"}
 		if m <= 4 {

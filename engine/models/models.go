@@ -9,7 +9,7 @@ func All() []engine.ModelSpec {
 	return []engine.ModelSpec{
 		Naive(), SNaive(), Drift(), Mean(),
 		SES(), Holt(), HoltWinters(), ETS(), Theta(),
-		Window(), ARIMA(),
+		STL(), Window(), ARIMA(),
 		Auto(ARIMA()),
 	}
 }

@@ -58,6 +58,7 @@ type rSeries struct {
 	SNaive   *rForecast      `json:"snaive"`
 	Drift    *rForecast      `json:"rwf_drift"`
 	Theta    *rForecast      `json:"thetaf"`
+	STLF     *rForecast      `json:"stlf_ets"`
 	ETS      *rETS           `json:"ets"`
 	ETSFixed map[string]rETS `json:"ets_fixed"`
 }

@@ -85,6 +85,7 @@ func Samples() []Sample {
 	add("quarterly", true, []int{4}, Seasonal(40, 4, 2))
 	add("yearly", true, nil, Seasonal(30, 1, 3))
 	add("daily counts", true, []int{7}, Counts(200, 4))
+	add("three years of days", true, []int{7}, Counts(1096, 10))
 	add("empty", false, nil, nil)
 	add("one point", false, nil, []float64{5})
 	add("one point, monthly", false, monthly, []float64{5})
