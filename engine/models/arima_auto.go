@@ -59,6 +59,9 @@ func (m arimaAuto) Fit(ctx context.Context, s series.Series) (engine.Fitted, err
 	}
 	search.limits()
 	search.conditional = !m.exact && (len(data.y) > arimaExactLength || s.Period() > arimaExactPeriod)
+	if search.conditional && data.observed < len(data.y) { // orders by the series with gaps filled, their estimates without
+		search.data = data.completed()
+	}
 	if m.stepwise {
 		err = search.stepwise(ctx)
 	} else {
@@ -69,6 +72,9 @@ func (m arimaAuto) Fit(ctx context.Context, s series.Series) (engine.Fitted, err
 	}
 	best, err := search.final(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if best, err = w.polish(ctx, data.problem(best.order), best); err != nil {
 		return nil, err
 	}
 	return w.finish(data, best, len(s.Y), note)
@@ -243,15 +249,12 @@ func (a *arimaSearch) try(ctx context.Context, o arimaOrder) (better bool, err e
 
 func (a *arimaSearch) estimate(ctx context.Context, o arimaOrder, method arimaMethod) (arimaCandidate, error) {
 	c := arimaCandidate{order: o, ic: math.Inf(1)}
-	which := 0
-	if o.mean || o.drift {
-		which = 1
-	}
+	which := bit(o.mean || o.drift)
 	if a.problems[which] == nil {
 		a.problems[which] = a.data.problem(o)
 	}
 	pr := a.problems[which]
-	k := o.coefficients() + len(pr.levels) // with the innovation variance
+	k := o.coefficients() + pr.regressors + 1 // with the innovation variance
 	if pr.used <= k {
 		return c, nil
 	}

@@ -196,25 +196,31 @@ func (k *exactARMA) innovations(a *arma, w, out [][]float64, steady int) (sumLog
 			v := w[c][t] - s0
 			out[c][t] = v
 			v /= f
+			now, next, g := s[:len(phi)], s[1:][:len(phi)], gain[:len(phi)]
 			for i, ph := range phi {
-				s[i] = s[i+1] + ph*s0 + v*gain[i]
+				now[i] = next[i] + ph*s0 + v*g[i]
 			}
-			for i := p; i < r; i++ {
-				s[i] = s[i+1] + v*gain[i]
+			now, next, g = s[p:r], s[p+1:r+1], gain[p:r]
+			next, g = next[:len(now)], g[:len(now)]
+			for i := range now {
+				now[i] = next[i] + v*g[i]
 			}
 		}
 		l := incr[0]
 		c := l / f
 		f -= l * c
+		now, next, gains := incr[:len(phi)], incr[1:][:len(phi)], gain[:len(phi)]
 		for i, ph := range phi {
-			x, g := incr[i+1]+ph*l, gain[i]
-			gain[i] = g - c*x
-			incr[i] = x - c*g
+			x, g := next[i]+ph*l, gains[i]
+			gains[i] = g - c*x
+			now[i] = x - c*g
 		}
-		for i := p; i < r; i++ {
-			x, g := incr[i+1], gain[i]
-			gain[i] = g - c*x
-			incr[i] = x - c*g
+		now, next, gains = incr[p:r], incr[p+1:r+1], gain[p:r]
+		next, gains = next[:len(now)], gains[:len(now)]
+		for i := range now {
+			x, g := next[i], gains[i]
+			gains[i] = g - c*x
+			now[i] = x - c*g
 		}
 		if !(f > 0.5) { // below one only by rounding; far below: the recursion has broken down
 			return 0, 0, false

@@ -117,7 +117,15 @@ func interpolated(y []float64) []float64 {
 	return out
 }
 
-func (d *arimaData) missing() bool { return d.observed < len(d.y) }
+// filterGaps tells whether missing values are too many for dummies.
+func (d *arimaData) filterGaps() bool { return len(d.y)-d.observed > maxDummies }
+
+// completed is d with its gaps interpolated for good.
+func (d *arimaData) completed() *arimaData {
+	c := *d
+	c.y, c.observed = d.filled, len(d.filled)
+	return &c
+}
 
 // regressors counts the linear coefficients that order o has on this series.
 func (d *arimaData) regressors(o arimaOrder) int {
@@ -131,21 +139,44 @@ func (d *arimaData) regressors(o arimaOrder) int {
 	return n
 }
 
-// arimaProblem is a series with its regressors, constants first, as levels and as differenced by some d, D and m.
+// arimaProblem is a series with its regressors, constants first, differenced by some d, D and m.
+//
+// A few missing values are filled in and each gets a dummy regressor. Integrating the likelihood over the coefficients of the
+// dummies is integrating it over the missing values, so with the determinant of their regression it is the likelihood
+// of those observed (Gómez, Maravall & Peña 1999, "Missing observations in ARIMA models: skipping approach versus additive outlier
+// approach", Journal of Econometrics 88). More of them are left to arimaFilter, whose effort does not grow with their number.
 type arimaProblem struct {
-	levels      [][]float64 // the series (NaN is missing), then its regressors; used only if missing
-	differenced [][]float64 // the same differenced, gaps filled
+	differenced [][]float64 // the series, gaps filled, the dummies of missing values, the regressors
+	dummies     int
+	levels      [][]float64 // the series (NaN is missing), then its regressors; nil unless arimaFilter is used
 	delta       []float64
-	missing     bool
+	regressors  int
 	used        int // observations left after differencing
 }
 
+// maxDummies is the number of missing values from which arimaFilter is the faster.
+const maxDummies = 16
+
 func (d *arimaData) problem(o arimaOrder) *arimaProblem {
-	pr := &arimaProblem{missing: d.missing(), used: d.observed - o.lost(), delta: differencing(o.d, o.D, o.m)}
-	pr.levels = append(pr.levels, d.y)
+	pr := &arimaProblem{used: d.observed - o.lost(), delta: differencing(o.d, o.D, o.m), regressors: d.regressors(o)}
 	pr.differenced = append(pr.differenced, difference(d.filled, o))
+	filtered := d.filterGaps()
+	if filtered {
+		pr.levels = append(pr.levels, d.y)
+	} else {
+		for t, v := range d.y {
+			if v != v {
+				dummy := make([]float64, len(d.y))
+				dummy[t] = 1
+				pr.differenced = append(pr.differenced, difference(dummy, o))
+				pr.dummies++
+			}
+		}
+	}
 	add := func(x []float64) {
-		pr.levels = append(pr.levels, x)
+		if filtered {
+			pr.levels = append(pr.levels, x)
+		}
 		pr.differenced = append(pr.differenced, difference(x, o))
 	}
 	if o.mean {
@@ -202,17 +233,21 @@ type arimaEstimate struct {
 }
 
 // arimaWork is the memory of one worker fitting ARIMA models.
+
 type arimaWork struct {
 	poly    arma
 	exact   exactARMA
 	filter  arimaFilter
 	squares leastSquares
-	out     [][]float64
+	out     [][]float64 // innovations of the last evaluation
+	buffers [][]float64
 	x, best []float64
 	natural []float64
 	partial []float64
 	beta    []float64
 	upper   []float64 // triangular factor of the regression
+	level   []float64
+	deriv   []float64
 
 	// the problem in hand
 	problem *arimaProblem
@@ -231,16 +266,14 @@ func (w *arimaWork) estimate(ctx context.Context, pr *arimaProblem, o arimaOrder
 	k, n := o.coefficients(), len(pr.differenced[0])
 	w.problem, w.order = pr, o
 	w.size(k, n)
-	tol := 1e-8
-	if how == thorough {
-		tol = 1e-11
-	}
+	tol, startTol := tolerance(method, how)
+	w.squares.secants = how == brisk
 	x := w.x
 	clear(x)
 	conditional := false
 	w.invertibleOnly = how == brisk && method == conditionalSquares
-	if method != exactLikelihood && n-(o.p+o.m*o.P) > k+len(pr.levels) {
-		sum, ok, err := w.squares.minimize(ctx, w.conditional, x, n, tol)
+	if method != exactLikelihood && n-(o.p+o.m*o.P) > k+len(pr.differenced) {
+		sum, ok, err := w.squares.minimize(ctx, w.conditional, w.conditionalJacobian, x, n, startTol)
 		if err != nil {
 			return arimaEstimate{}, err
 		}
@@ -254,7 +287,7 @@ func (w *arimaWork) estimate(ctx context.Context, pr *arimaProblem, o arimaOrder
 	}
 	found := math.Inf(1)
 	try := func() error {
-		sum, ok, err := w.squares.minimize(ctx, w.likelihood, x, w.residuals(n), tol)
+		sum, ok, err := w.squares.minimize(ctx, w.likelihood, nil, x, w.residuals(n), tol)
 		if err != nil {
 			return err
 		}
@@ -281,10 +314,24 @@ func (w *arimaWork) estimate(ctx context.Context, pr *arimaProblem, o arimaOrder
 	}
 	copy(x, w.best)
 	w.toNatural(x)
-	flipMA(w.natural[o.p : o.p+o.q])
-	flipMA(w.natural[o.p+o.q+o.P : k])
+	w.flip()
 	copy(x, w.natural)
 	return w.describe(x, false)
+}
+
+// tolerance is the relative decrease of the sum of squares at which a search ends, and that of the conditional one, which for
+// the exact methods is but a start. A decrease of 1e-6 changes the log likelihood of n observations by n/2 millionths:
+// enough to compare orders by.
+func tolerance(method arimaMethod, how effort) (tol, start float64) {
+	switch {
+	case how == thorough && method == conditionalSquares:
+		return 1e-11, 1e-11
+	case how == thorough:
+		return 1e-11, 1e-8
+	case method == conditionalSquares:
+		return 1e-6, 1e-6
+	}
+	return 1e-7, 1e-8
 }
 
 // starts is how many starts otherStart knows for o.
@@ -334,47 +381,63 @@ func (w *arimaWork) otherStart(x []float64, i int) {
 	}
 }
 
+// polish improves an estimate of the exact likelihood, found with little effort, to full precision.
+func (w *arimaWork) polish(ctx context.Context, pr *arimaProblem, e arimaEstimate) (arimaEstimate, error) {
+	k, n := len(e.params), len(pr.differenced[0])
+	w.problem, w.order = pr, e.order
+	w.size(k, n)
+	x := w.x
+	copy(x, e.params)
+	w.admissible(x)
+	w.toNatural(x)
+	copy(w.best, w.natural)
+	e, err := w.describe(w.best[:k], false)
+	if err != nil {
+		return e, err
+	}
+	tol, _ := tolerance(exactLikelihood, thorough)
+	w.squares.secants = false
+	if _, ok, err := w.squares.minimize(ctx, w.likelihood, nil, x, w.residuals(n), tol); err != nil {
+		return e, err
+	} else if !ok {
+		return e, nil
+	}
+	w.toNatural(x)
+	w.flip()
+	copy(x, w.natural)
+	better, err := w.describe(x, false)
+	if err != nil || !(better.loglik >= e.loglik) {
+		return e, nil
+	}
+	return better, nil
+}
+
+// flip makes the moving averages in natural invertible.
+func (w *arimaWork) flip() {
+	o := w.order
+	flipMA(w.natural[o.p : o.p+o.q])
+	flipMA(w.natural[o.p+o.q+o.P : o.coefficients()])
+}
+
 func (w *arimaWork) size(k, n int) {
 	w.x, w.best, w.natural = growTo(w.x, k), growTo(w.best, k), growTo(w.natural, k)
 	w.partial = growTo(w.partial, k)
-	columns := len(w.problem.levels)
+	columns := len(w.problem.differenced)
 	w.beta, w.upper = growTo(w.beta, columns-1), growTo(w.upper, columns*columns)
-	for len(w.out) < columns {
-		w.out = append(w.out, nil)
+	for len(w.buffers) < columns {
+		w.buffers = append(w.buffers, nil)
 	}
-	w.out = w.out[:columns]
-	for c := range w.out {
-		w.out[c] = growTo(w.out[c], max(n, len(w.problem.levels[0])))
+	for c := range columns {
+		w.buffers[c] = growTo(w.buffers[c], n+len(w.problem.delta))
 	}
 }
 
 // residuals is how many residuals the exact likelihood has.
 func (w *arimaWork) residuals(n int) int {
-	if w.problem.missing {
+	if w.problem.levels != nil {
 		return w.problem.used
 	}
 	return n
-}
-
-// conditional is the residualFunc of the conditional sum of squares. Its parameters are the coefficients themselves.
-func (w *arimaWork) conditional(x, r []float64, _ int) (float64, int, bool) {
-	if w.invertibleOnly && !w.invertible(x) {
-		return 0, 0, false
-	}
-	w.poly.set(w.order, x)
-	from := len(w.poly.phi)
-	columns := w.problem.differenced
-	out := w.columns(r)
-	for c := range out {
-		clear(out[c][:from])
-		w.poly.recurse(columns[c], out[c], from)
-	}
-	w.regress(out, from)
-	sum := 0.0
-	for _, v := range r[from:] {
-		sum += v * v
-	}
-	return sum, 0, !math.IsNaN(sum) && !math.IsInf(sum, 0)
 }
 
 // invertible reports whether both moving averages of coefficients x are.
@@ -400,21 +463,29 @@ func (w *arimaWork) likelihood(x, r []float64, steady int) (float64, int, bool) 
 // scaledInnovations computes the residuals of leastSquares' formula at the coefficients in natural.
 func (w *arimaWork) scaledInnovations(r []float64, steady int) (sum float64, switched int, ok bool) {
 	w.poly.set(w.order, w.natural)
-	out := w.columns(r)
-	if w.problem.missing {
-		if !w.filter.begin(&w.poly, w.problem.delta, len(out)) {
+	pr := w.problem
+	if pr.levels != nil {
+		out := w.columns(len(pr.levels), r)
+		if !w.filter.begin(&w.poly, pr.delta, len(out)) {
 			return 0, 0, false
 		}
-		w.sumLog, ok = w.filter.innovations(w.problem.levels, out)
+		w.sumLog, ok = w.filter.innovations(pr.levels, out)
 		ok = ok && len(out[0]) == len(r)
 	} else {
-		w.sumLog, switched, ok = w.exact.innovations(&w.poly, w.problem.differenced, out, steady)
+		out := w.columns(len(pr.differenced), r)
+		w.sumLog, switched, ok = w.exact.innovations(&w.poly, pr.differenced, out, steady)
 	}
 	if !ok {
 		return 0, 0, false
 	}
-	w.regress(out, 0)
-	scale := math.Exp(w.sumLog / float64(2*len(r)))
+	w.regress(w.out, 0)
+	k := len(w.out) - 1
+	for i := range pr.dummies {
+		if norm := w.upper[i*k+i]; norm > 0 {
+			w.sumLog += math.Log(norm)
+		}
+	}
+	scale := math.Exp(w.sumLog / float64(2*pr.used))
 	for t, v := range r {
 		v *= scale
 		r[t] = v
@@ -423,11 +494,11 @@ func (w *arimaWork) scaledInnovations(r []float64, steady int) (sum float64, swi
 	return sum, switched, !math.IsNaN(sum) && !math.IsInf(sum, 0)
 }
 
-// columns is where innovations go: those of the series to r itself.
-func (w *arimaWork) columns(r []float64) [][]float64 {
-	w.out[0] = r
-	for c := 1; c < len(w.out); c++ {
-		w.out[c] = w.out[c][:len(r)]
+// columns is where the innovations of n columns go: those of the series to r itself.
+func (w *arimaWork) columns(n int, r []float64) [][]float64 {
+	w.out = append(w.out[:0], r)
+	for c := 1; c < n; c++ {
+		w.out = append(w.out, w.buffers[c][:len(r)])
 	}
 	return w.out
 }
@@ -533,7 +604,7 @@ func (w *arimaWork) regress(columns [][]float64, from int) {
 func (w *arimaWork) describe(x []float64, conditional bool) (arimaEstimate, error) {
 	pr, o := w.problem, w.order
 	n := float64(pr.used)
-	k := len(x) + len(pr.levels) - 1
+	k := len(x) + pr.regressors
 	r := growTo(w.squares.trial, w.residuals(len(pr.differenced[0])))
 	w.squares.trial = r
 	e := arimaEstimate{order: o}
@@ -545,7 +616,7 @@ func (w *arimaWork) describe(x []float64, conditional bool) (arimaEstimate, erro
 			return e, errARIMARejected
 		}
 		e.sum = sum
-		variance := sum / float64(len(r)-len(w.poly.phi))
+		variance := sum / float64(len(r)-len(w.poly.phi)-pr.dummies)
 		e.loglik = -n / 2 * (math.Log(2*math.Pi*variance) + 1)
 		e.conditionalScore = n*math.Log(variance) + 2*float64(k+1)
 		e.aic, e.aicc, e.bic = math.NaN(), math.NaN(), math.NaN()
@@ -562,7 +633,7 @@ func (w *arimaWork) describe(x []float64, conditional bool) (arimaEstimate, erro
 	}
 	e.sigma2 = e.sum / max(n-float64(k), 1)
 	e.params = append([]float64(nil), x...)
-	e.beta = append([]float64(nil), w.beta...)
+	e.beta = append([]float64(nil), w.beta[len(w.out)-1-pr.regressors:len(w.out)-1]...)
 	return e, nil
 }
 

@@ -10,7 +10,11 @@ import (
 // negative tag asks for a fresh one, which is returned.
 type residualFunc func(x, r []float64, tag int) (sum float64, newTag int, ok bool)
 
-// leastSquares is the method of Levenberg and Marquardt with a forward difference Jacobian. ARMA likelihoods are sums
+// jacobianFunc writes the derivatives of the residuals r to jacobian, column after column, at the point where the
+// residualFunc was evaluated last.
+type jacobianFunc func(r, jacobian []float64)
+
+// leastSquares is the method of Levenberg and Marquardt with a forward difference Jacobian unless one is given. ARMA likelihoods are sums
 // of squares: after concentrating the innovation variance out, −2/n times the log likelihood is the logarithm of
 //
 //	Σ (v_t² / F_t) · (Π F_t)^{1/n}
@@ -26,6 +30,10 @@ type leastSquares struct {
 	gradient   []float64
 	scale      []float64
 	step, next []float64
+	correction []float64
+	// secants allows to update a difference Jacobian between its computations, which halves the evaluations but may lead
+	// into another maximum.
+	secants bool
 }
 
 // jacobianStep is the step of the Jacobian, relative to max(|x|, 1).
@@ -34,8 +42,11 @@ const jacobianStep = 1e-6
 // minimize searches from x, of which it leaves the best in x, and returns the sum of squares there. n is the number of
 // residuals. It stops when a step promises or brings a relative decrease below tol. ok is false if the start is
 // inadmissible.
-func (l *leastSquares) minimize(ctx context.Context, f residualFunc, x []float64, n int, tol float64) (sum float64, ok bool, err error) {
-	const maxIterations = 60
+func (l *leastSquares) minimize(ctx context.Context, f residualFunc, jacobian jacobianFunc, x []float64, n int, tol float64) (sum float64, ok bool, err error) {
+	maxIterations := 60
+	if l.secants {
+		maxIterations = 200 // much cheaper ones
+	}
 	k := len(x)
 	l.r, l.trial = growTo(l.r, n), growTo(l.trial, n)
 	sum, tag, ok := f(x, l.r, -1)
@@ -49,11 +60,22 @@ func (l *leastSquares) minimize(ctx context.Context, f residualFunc, x []float64
 	clear(l.scale)
 	damping, growth := 1e-3, 2.0
 	flat := 0
+	stale := 0 // secant updates since the Jacobian was last computed
+	refresh := true
 	for range maxIterations {
 		if err := ctx.Err(); err != nil {
 			return sum, true, err
 		}
-		l.differentiate(f, x, n, tag)
+		switch {
+		case jacobian != nil:
+			jacobian(l.r[:n], l.jacobian)
+		case refresh:
+			l.differentiate(f, x, n, tag)
+			stale = 0
+		}
+		l.normalize(n)
+		fresh := stale == 0
+		refresh = false
 		for {
 			if damping > 1e14 || !l.solve(damping) {
 				return sum, true, nil
@@ -64,11 +86,19 @@ func (l *leastSquares) minimize(ctx context.Context, f residualFunc, x []float64
 				l.next[i] = x[i] + s
 			}
 			if promise <= 1e-3*tol*sum {
-				return sum, true, nil
+				if stale == 0 {
+					return sum, true, nil
+				}
+				refresh = true
+				break
 			}
 			trial, newTag, ok := f(l.next, l.trial, -1)
 			gain := sum - trial
 			if !ok || !(gain > 0) {
+				if stale > 0 {
+					refresh = true
+					break
+				}
 				damping *= growth
 				growth *= 2
 				if ok && math.Abs(gain) <= 1e-13*sum {
@@ -76,10 +106,17 @@ func (l *leastSquares) minimize(ctx context.Context, f residualFunc, x []float64
 				}
 				continue
 			}
+			ratio := gain / promise
+			if jacobian == nil {
+				if refresh = !l.secants || ratio < 0.25 || stale >= len(x)+3; !refresh {
+					l.secant(n)
+					stale++
+				}
+			}
 			copy(x, l.next)
 			l.r, l.trial = l.trial, l.r
 			sum, tag = trial, newTag
-			ratio := 2*gain/promise - 1
+			ratio = 2*ratio - 1
 			damping = max(1e-14, damping*max(1./3, 1-ratio*ratio*ratio))
 			growth = 2
 			if gain <= tol*sum {
@@ -90,15 +127,47 @@ func (l *leastSquares) minimize(ctx context.Context, f residualFunc, x []float64
 			break
 		}
 		if flat >= 2 {
-			break
+			if fresh {
+				break
+			}
+			refresh = true // secants may have lost the way down
 		}
 	}
 	return sum, true, nil
 }
 
-// differentiate fills the Jacobian, J′J and J′r at x.
+// secant corrects the Jacobian by Broyden's (1965) rank one formula to the residuals of the step just made, which trial
+// holds, in the norm that scale gives.
+func (l *leastSquares) secant(n int) {
+	length := 0.0
+	for i, s := range l.step {
+		length += l.scale[i] * s * s
+	}
+	if !(length > 0) {
+		return
+	}
+	l.correction = growTo(l.correction, n)
+	c := l.correction
+	for t, v := range l.trial[:n] {
+		c[t] = (v - l.r[t]) / length
+	}
+	for i, s := range l.step {
+		s /= length
+		for t, v := range l.jacobian[i*n : (i+1)*n] {
+			c[t] -= s * v
+		}
+	}
+	for i, s := range l.step {
+		s *= l.scale[i]
+		col := l.jacobian[i*n : (i+1)*n]
+		for t, v := range c {
+			col[t] += s * v
+		}
+	}
+}
+
+// differentiate fills the Jacobian at x by differences.
 func (l *leastSquares) differentiate(f residualFunc, x []float64, n, tag int) {
-	k := len(x)
 	for i, xi := range x {
 		col := l.jacobian[i*n : (i+1)*n]
 		h := jacobianStep * max(math.Abs(xi), 1)
@@ -113,19 +182,25 @@ func (l *leastSquares) differentiate(f residualFunc, x []float64, n, tag int) {
 		x[i] = xi
 		if !ok { // cornered: this parameter rests for a step
 			clear(col)
-			l.gradient[i] = 0
 			continue
 		}
-		g, inverse := 0.0, 1/h
+		inverse := 1 / h
 		for t, v := range l.r {
-			d := (col[t] - v) * inverse
-			col[t] = d
-			g += d * v
+			col[t] = (col[t] - v) * inverse
 		}
-		l.gradient[i] = g
 	}
+}
+
+// normalize computes J′J and J′r.
+func (l *leastSquares) normalize(n int) {
+	k := len(l.gradient)
 	for i := range k {
 		a := l.jacobian[i*n : (i+1)*n]
+		g := 0.0
+		for t, v := range l.r[:n] {
+			g += v * a[t]
+		}
+		l.gradient[i] = g
 		for j := range i + 1 {
 			b := l.jacobian[j*n : (j+1)*n]
 			s := 0.0

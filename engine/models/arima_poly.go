@@ -15,14 +15,21 @@ type arma struct {
 	phi, theta     []float64 // coefficient of lag j at j−1
 	arLag, maLag   []int
 	arCoef, maCoef []float64
+
+	ar, ma, sar, sma []float64 // the factors
+	m                int
+	work             []float64
 }
 
 // set multiplies the polynomials of order o out; params holds ar, ma, sar, sma in that order.
 func (a *arma) set(o arimaOrder, params []float64) {
-	ar, ma := params[:o.p], params[o.p:o.p+o.q]
-	sar, sma := params[o.p+o.q:o.p+o.q+o.P], params[o.p+o.q+o.P:o.p+o.q+o.P+o.Q]
-	a.phi = multiplyOut(a.phi, ar, sar, o.m, -1)
-	a.theta = multiplyOut(a.theta, ma, sma, o.m, 1)
+	a.m = o.m
+	a.ar, params = append(a.ar[:0], params[:o.p]...), params[o.p:]
+	a.ma, params = append(a.ma[:0], params[:o.q]...), params[o.q:]
+	a.sar, params = append(a.sar[:0], params[:o.P]...), params[o.P:]
+	a.sma = append(a.sma[:0], params[:o.Q]...)
+	a.phi = multiplyOut(a.phi, a.ar, a.sar, o.m, -1)
+	a.theta = multiplyOut(a.theta, a.ma, a.sma, o.m, 1)
 	a.arLag, a.arCoef = terms(a.arLag[:0], a.arCoef[:0], a.phi)
 	a.maLag, a.maCoef = terms(a.maLag[:0], a.maCoef[:0], a.theta)
 }
@@ -49,36 +56,6 @@ func terms(lags []int, coefs, dense []float64) ([]int, []float64) {
 		}
 	}
 	return lags, coefs
-}
-
-// recurse computes the innovations e[t] of w for t ≥ from; earlier e are given. It is the conditional recursion of Box &
-// Jenkins: what precedes the sample counts as zero.
-func (a *arma) recurse(w, e []float64, from int) {
-	full := max(from, len(a.phi), len(a.theta))
-	for t := from; t < min(full, len(w)); t++ {
-		v := w[t]
-		for i, lag := range a.arLag {
-			if lag <= t {
-				v -= a.arCoef[i] * w[t-lag]
-			}
-		}
-		for i, lag := range a.maLag {
-			if lag <= t {
-				v -= a.maCoef[i] * e[t-lag]
-			}
-		}
-		e[t] = v
-	}
-	for t := full; t < len(w); t++ {
-		v := w[t]
-		for i, lag := range a.arLag {
-			v -= a.arCoef[i] * w[t-lag]
-		}
-		for i, lag := range a.maLag {
-			v -= a.maCoef[i] * e[t-lag]
-		}
-		e[t] = v
-	}
 }
 
 // maxPartial keeps partial autocorrelations off ±1, where the stationary variance overflows.
