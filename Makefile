@@ -9,14 +9,14 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 LDFLAGS  := -X main.version=$(VERSION)
 LINT     := GOFLAGS= go tool -modfile=.ci/lint/go.mod
 
-.PHONY: help build run test race fuzz bench lint format generate check clean
+.PHONY: help build run test race race-core fuzz bench m5 lint format generate check clean
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 build: ## build bin/almanac
 	@mkdir -p bin
-	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/almanac ./cmd/almanac
+	go build -ldflags '$(LDFLAGS)' -o bin/almanac ./cmd/almanac
 
 run: build ## build, then start a server with the demo database
 	bin/almanac serve --data-dir $(DATA_DIR) --listen $(LISTEN) --demo
@@ -26,6 +26,9 @@ test: ## run the tests
 
 race: ## run the tests under the race detector
 	go test -race -timeout 40m ./...
+
+race-core: ## the race detector on the packages below the SQL engine
+	go test -race -timeout 20m ./storage/... ./engine/... ./functions/... ./server/bulk/...
 
 FUZZTIME ?= 20s
 fuzz: ## fuzz everything that parses, FUZZTIME each
@@ -37,6 +40,9 @@ fuzz: ## fuzz everything that parses, FUZZTIME each
 
 bench: ## run the Go benchmarks (compare two runs with benchstat)
 	go test -run '^$$' -bench . -benchmem ./...
+
+m5: build ## measure a store of the M5 data through the real binary (needs ../shared, the MariaDB client, Python)
+	$(or $(ALMANAC_PYTHON),python3) testdata/bench/m5.py
 
 generate: ## rewrite what is generated: docs/functions.md
 	go generate ./...

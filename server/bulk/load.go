@@ -104,14 +104,14 @@ func (l *Local) Load(ctx context.Context, t *Target, rows array.RecordReader) (i
 		}
 		b.Release()
 		if err != nil {
-			return 0, describe(err, loaded)
+			return 0, describe(err, loaded, t.Create)
 		}
 		loaded += rows.RecordBatch().NumRows()
 	}
 	if err := rows.Err(); err != nil {
 		return 0, err
 	}
-	return loaded, describe(txn.Commit(ctx), 0)
+	return loaded, describe(txn.Commit(ctx), 0, t.Create)
 }
 
 // create makes the table, and its database where there is none.
@@ -160,8 +160,9 @@ func create(txn *storage.Txn, t *Target) error {
 	return err
 }
 
-// describe turns a key that is there already into a sentence. before is the number of rows loaded before the refused batch.
-func describe(err error, before int64) error {
+// describe turns a key that is there already into a sentence. before is the number of rows loaded before the refused batch, created
+// tells that the table was empty.
+func describe(err error, before int64, created bool) error {
 	var dup *storage.DuplicateKeyError
 	if !errors.As(err, &dup) {
 		return err
@@ -171,7 +172,7 @@ func describe(err error, before int64) error {
 		values[i] = plain(v)
 	}
 	what := "the table has that row already; delete it first, or load the file into a new table and use REPLACE … SELECT"
-	if dup.FirstBatchRow >= 0 {
+	if dup.FirstBatchRow >= 0 || created {
 		what = "the files hold that key twice"
 	}
 	return fmt.Errorf("%w: row %d of the data repeats key %s of %s (%s): %s", ErrRefused, before+int64(dup.BatchRow)+1, dup.Key, dup.Table, strings.Join(values, ", "), what)
