@@ -2,8 +2,10 @@ package storage
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"math"
 	"sync/atomic"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -252,6 +254,12 @@ func (rp *replayer) decodeBatch(r *binenc.Reader, o *op) error {
 
 func (db *DB) decodeSegmentRef(r *binenc.Reader, d *tableDef) *part {
 	number, base, span, rows, size := r.Uint(), r.Uint(), r.Uint(), r.Uint(), r.Uint()
+	if rows == 0 || rows > math.MaxInt32 || span < rows || base >= localRow || span >= localRow || size >= localRow {
+		if r.Err == nil {
+			r.Err = errors.New("impossible numbers of a segment")
+		}
+		rows = 0
+	}
 	p := &part{rowBase: base, rowSpan: span, rows: int(rows), bytes: int64(size), cache: &partCache{}}
 	p.seg = db.segment(number, int(rows), d.spec.Schema)
 	return p

@@ -182,7 +182,8 @@ func (m *Mem) Stat(name string) (int64, error) {
 }
 
 // CrashClone returns the file system as it might be found after a power cut at this moment; the original goes on unharmed. What
-// was synced is there. Of everything else the generator decides: each unsynced name change happened or not, each unsynced 512-byte
+// was synced is there. Of everything else the generator decides: each unsynced change of a name happened or not (a rename is two, so
+// that a file may be found under both names or none, which is worse than real file systems), each unsynced 512-byte
 // sector of a file reached the disk or reads as zeros, and a file may be shorter.
 func (m *Mem) CrashClone(rng *rand.Rand) *Mem {
 	m.mu.Lock()
