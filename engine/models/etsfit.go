@@ -249,7 +249,6 @@ type etsOptimum struct {
 	form      etsForm
 	params    etsParams
 	criterion float64
-	converged bool
 }
 
 // The grid of smoothing parameters from whose best point the search starts: slow and fast levels, trends and seasons. The
@@ -260,8 +259,7 @@ var (
 	gridGamma = []float64{0.003, 0.2} // as fractions of 1 − alpha
 )
 
-// fit maximises the likelihood of the form from the best points of a grid and from near. converged=false is not an error:
-// the parameters are valid and the likelihood is what it is. The search is given up, with errHopeless, when after its first
+// fit maximises the likelihood of the form from the best points of a grid and from near. The search is given up, with errHopeless, when after its first
 // iterations the criterion still exceeds give by more than etsMargin.
 func (w *etsWork) fit(ctx context.Context, f etsForm, near *etsOptimum, give float64) (etsOptimum, error) {
 	w.form = f
@@ -327,7 +325,7 @@ func (w *etsWork) fit(ctx context.Context, f etsForm, near *etsOptimum, give flo
 		return etsOptimum{}, err
 	}
 	w.unpack(w.x)
-	o := etsOptimum{form: f, params: w.p, criterion: res.F, converged: res.Converged}
+	o := etsOptimum{form: f, params: w.p, criterion: res.F}
 	o.params.season = append([]float64(nil), w.p.season...)
 	return o, nil
 }

@@ -41,7 +41,10 @@ type named struct {
 }
 
 // readLong reads columns unique_id and y of a gzipped CSV file whose rows are in order.
-func readLong(t testing.TB, file string) []named {
+func readLong(t testing.TB, file string) []named { return readFirst(t, file, math.MaxInt) }
+
+// readFirst is readLong for the first limit series.
+func readFirst(t testing.TB, file string, limit int) []named {
 	t.Helper()
 	f, err := os.Open(file)
 	if err != nil {
@@ -67,6 +70,9 @@ func readLong(t testing.TB, file string) []named {
 			t.Fatal(err)
 		}
 		if len(out) == 0 || out[len(out)-1].id != rec[0] {
+			if len(out) == limit {
+				return out
+			}
 			out = append(out, named{id: strings.Clone(rec[0])})
 		}
 		v, err := strconv.ParseFloat(rec[2], 64)
