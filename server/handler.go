@@ -19,10 +19,10 @@ import (
 
 // handler wraps the engine's protocol handler for what must happen around a statement:
 //
-//   - A table function in a session without a database gets the system database for the time of the statement, since the
-//     engine's planner wants one even where every name is qualified.
-//   - "column not found" earns a hint when the column is a bare word in the arguments of a table function, the mistake
-//     that everybody makes once.
+//   - The engine's planner wants a current database for table functions and views even where every name is qualified.
+//     A session without one gets the system database for the time of such a statement.
+//   - A procedure called as database.procedure runs in its database, as MySQL does.
+//   - Errors get MySQL's codes, and hints for the mistakes that everybody makes once.
 type handler struct {
 	mysql.Handler
 	functions *tablefunc.Set
@@ -41,47 +41,77 @@ func newHandler(inner mysql.Handler, set *tablefunc.Set) *handler {
 
 // ComQuery implements mysql.Handler.
 func (h *handler) ComQuery(ctx context.Context, c *mysql.Conn, query string, callback mysql.ResultSpoolFn) error {
-	defer h.lendDatabase(ctx, c, query)()
-	return h.explain(query, h.Handler.ComQuery(ctx, c, query, callback))
+	return h.around(ctx, c, query, func() error { return h.Handler.ComQuery(ctx, c, query, callback) })
 }
 
 // ComMultiQuery implements mysql.Handler.
-func (h *handler) ComMultiQuery(ctx context.Context, c *mysql.Conn, query string, callback mysql.ResultSpoolFn) (string, error) {
-	defer h.lendDatabase(ctx, c, query)()
-	rest, err := h.Handler.ComMultiQuery(ctx, c, query, callback)
-	return rest, h.explain(query, err)
+func (h *handler) ComMultiQuery(ctx context.Context, c *mysql.Conn, query string, callback mysql.ResultSpoolFn) (rest string, err error) {
+	err = h.around(ctx, c, query, func() error {
+		rest, err = h.Handler.ComMultiQuery(ctx, c, query, callback)
+		return err
+	})
+	return rest, err
 }
 
 // ComPrepare implements mysql.Handler.
-func (h *handler) ComPrepare(ctx context.Context, c *mysql.Conn, query string, prepare *mysql.PrepareData) ([]*querypb.Field, error) {
-	defer h.lendDatabase(ctx, c, query)()
-	fields, err := h.Handler.ComPrepare(ctx, c, query, prepare)
-	return fields, h.explain(query, err)
+func (h *handler) ComPrepare(ctx context.Context, c *mysql.Conn, query string, prepare *mysql.PrepareData) (fields []*querypb.Field, err error) {
+	err = h.around(ctx, c, query, func() error {
+		fields, err = h.Handler.ComPrepare(ctx, c, query, prepare)
+		return err
+	})
+	return fields, err
 }
 
 // ComStmtExecute implements mysql.Handler.
 func (h *handler) ComStmtExecute(ctx context.Context, c *mysql.Conn, prepare *mysql.PrepareData, callback func(*sqltypes.Result) error) error {
-	defer h.lendDatabase(ctx, c, prepare.PrepareStmt)()
-	return h.explain(prepare.PrepareStmt, h.Handler.ComStmtExecute(ctx, c, prepare, callback))
+	return h.around(ctx, c, prepare.PrepareStmt, func() error { return h.Handler.ComStmtExecute(ctx, c, prepare, callback) })
 }
 
-// lendDatabase makes the system database current if the statement calls a table function and there is none. The returned
-// function takes it back.
-func (h *handler) lendDatabase(ctx context.Context, c *mysql.Conn, query string) func() {
-	if !h.calls.MatchString(query) {
-		return func() {}
-	}
+var qualifiedCall = regexp.MustCompile("(?i)^\\s*CALL\\s+(?:`([^`]+)`|(\\w+))\\s*\\.")
+
+// around runs one statement in the database that it needs.
+func (h *handler) around(ctx context.Context, c *mysql.Conn, query string, run func() error) error {
 	statement, err := h.sessions.NewContextWithQuery(ctx, c, query)
-	if err != nil || statement.GetCurrentDatabase() != "" {
-		return func() {}
+	if err != nil {
+		return err
 	}
 	session := statement.Session
-	session.SetCurrentDatabase(tablefunc.SystemDatabase)
-	return func() {
-		if session.GetCurrentDatabase() == tablefunc.SystemDatabase { // a USE of the same statement stands
-			session.SetCurrentDatabase("")
+	none := session.GetCurrentDatabase() == ""
+	procedure := qualifiedCall.FindStringSubmatch(query)
+	switch {
+	case procedure != nil:
+		return h.explain(query, inDatabase(session, procedure[1]+procedure[2], run))
+	case none && h.calls.MatchString(query):
+		return h.explain(query, inDatabase(session, tablefunc.SystemDatabase, run))
+	}
+	err = run()
+	if none && isNoDatabase(err) {
+		// The planner refused, so nothing has been done yet. A view of another database works in the second attempt; where a
+		// name does not, the first answer is the right one.
+		second := inDatabase(session, tablefunc.SystemDatabase, run)
+		var known *mysql.SQLError
+		if !errors.As(second, &known) || known.Num != mysql.ERNoSuchTable && !strings.Contains(known.Message, tablefunc.SystemDatabase) {
+			err = second
 		}
 	}
+	return h.explain(query, err)
+}
+
+// inDatabase runs with another current database. A USE of the statement itself stands.
+func inDatabase(session sql.Session, database string, run func() error) error {
+	before := session.GetCurrentDatabase()
+	session.SetCurrentDatabase(database)
+	defer func() {
+		if session.GetCurrentDatabase() == database {
+			session.SetCurrentDatabase(before)
+		}
+	}()
+	return run()
+}
+
+func isNoDatabase(err error) bool {
+	var known *mysql.SQLError
+	return errors.As(err, &known) && withMySQLCodes(known).Num == erNoDatabase
 }
 
 // explain gives an error MySQL's codes, and adds a hint to the mistakes that everybody makes once.

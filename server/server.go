@@ -21,6 +21,7 @@ import (
 	"github.com/dolthub/vitess/go/mysql"
 
 	"github.com/almanacdb/almanac/functions"
+	"github.com/almanacdb/almanac/server/bulk"
 	"github.com/almanacdb/almanac/server/catalog"
 	"github.com/almanacdb/almanac/server/sqltype"
 	"github.com/almanacdb/almanac/server/tablefunc"
@@ -37,6 +38,7 @@ type Server struct {
 	listener net.Listener
 	protocol *gms.Server
 	events   *eventRunner
+	imports  *bulk.Socket
 
 	serving sync.WaitGroup
 	stop    sync.Once
@@ -237,6 +239,7 @@ func (s *Server) Engine() *sqle.Engine { return s.engine }
 
 // Serve accepts connections and runs events until Stop. It returns at once.
 func (s *Server) Serve() {
+	s.openImportSocket()
 	s.events = startEvents(s.engine, s.engine.Analyzer.Catalog.DbProvider, catalog.ContextGetter(s.catalog), s.logger)
 	s.serving.Add(1)
 	go func() {
@@ -280,6 +283,9 @@ func (s *Server) shutdown() error {
 	if s.events != nil {
 		s.events.stop()
 	}
+	ctx, cancel := context.WithDeadline(context.Background(), deadline)
+	s.closeImportSocket(ctx)
+	cancel()
 	for _, p := range s.engine.ProcessList.Processes() {
 		s.engine.ProcessList.Kill(p.Connection)
 		_ = sessions.KillConnection(p.Connection)
