@@ -28,6 +28,7 @@ type etsWork struct {
 	eval    optimize.FuncGrad
 	scaled  []float64
 	scratch []float64
+	origin  []float64 // seasonal states of base
 	jury    []float64
 	x       []float64
 	start   [9]etsStartPoint
@@ -473,10 +474,8 @@ func (w *etsWork) rescale(x []float64) {
 	sd := math.Max(math.Sqrt(sum/float64(w.observed)), 1e-8)
 	p := &w.p
 	w.base.level, w.base.trend = p.level, p.trend
-	w.scratch = growTo(w.scratch, w.m)
-	if w.form.season != 'N' {
-		w.base.season = append(w.scratch[:0], p.season...)
-	}
+	w.origin = append(w.origin[:0], p.season...)
+	w.base.season = w.origin
 	w.unit = [3]float64{sd, sd / 5, sd}
 	if w.form.season == 'M' {
 		w.unit[2] = sd / math.Max(p.level, 0.1)

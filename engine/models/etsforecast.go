@@ -179,10 +179,11 @@ func (f *etsFitted) simulate(ctx context.Context, dst *engine.Forecast) error {
 				values[(h-f.ahead)*etsPaths+path] = mu + e
 			}
 			d := e
-			if f.form.season == 'M' {
+			switch f.form.season {
+			case 'M':
 				d = e / awayFromZero(season[i])
 				season[i] += f.params.gamma * e / awayFromZero(q)
-			} else if f.form.season == 'A' {
+			case 'A':
 				season[i] += f.params.gamma * e
 			}
 			if f.form.trend == 'M' {

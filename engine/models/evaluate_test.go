@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -63,7 +64,7 @@ func readFirst(t testing.TB, file string, limit int) []named {
 	var out []named
 	for {
 		rec, err := r.Read()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return out
 		}
 		if err != nil {
@@ -90,7 +91,6 @@ type score struct {
 	smape, mase, rmsse        float64
 	absolute, actual          float64
 	inside80, inside95, steps float64
-	pinball, scale            float64
 	elapsed                   time.Duration
 	labels                    map[string]int
 }
