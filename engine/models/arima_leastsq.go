@@ -43,10 +43,7 @@ const jacobianStep = 1e-6
 // residuals. It stops when a step promises or brings a relative decrease below tol. ok is false if the start is
 // inadmissible.
 func (l *leastSquares) minimize(ctx context.Context, f residualFunc, jacobian jacobianFunc, x []float64, n int, tol float64) (sum float64, ok bool, err error) {
-	maxIterations := 60
-	if l.secants {
-		maxIterations = 200 // much cheaper ones
-	}
+	const maxIterations = 200 // along the ridges of nearly cancelling factors
 	k := len(x)
 	l.r, l.trial = growTo(l.r, n), growTo(l.trial, n)
 	sum, tag, ok := f(x, l.r, -1)
