@@ -11,7 +11,7 @@ import (
 func rosenbrock(x []float64) float64 {
 	f := 0.0
 	for i := 0; i+1 < len(x); i++ {
-		f += 100*math.Pow(x[i+1]-x[i]*x[i], 2) + math.Pow(1-x[i], 2)
+		f += 100*(x[i+1]-x[i]*x[i])*(x[i+1]-x[i]*x[i]) + (1-x[i])*(1-x[i])
 	}
 	return f
 }
@@ -87,7 +87,7 @@ func TestNelderMead(t *testing.T) {
 		f := func(x []float64) float64 {
 			s := 0.0
 			for i, v := range x {
-				s += float64(i+1) * math.Pow(v-1, 2)
+				s += float64(i+1) * (v - 1) * (v - 1)
 			}
 			return s + math.Pow(x[0]-1, 4)
 		}
