@@ -392,8 +392,6 @@ func (c conformance) testLabel(t *testing.T) {
 // Parse finds the model whose name begins text, in any case, and gives it the rest.
 func Parse(all []engine.ModelSpec, text string) (engine.Model, error) {
 	end := strings.IndexAny(text, "( [")
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_')
-	})
 	if end < 0 {
 		end = len(text)
 	}
