@@ -24,7 +24,9 @@ type rArima struct {
 	Error    any        `json:"error"`
 }
 
-func (r *rArima) usable() bool { return r != nil && r.Error == nil && r.Model != "" && r.Forecast != nil }
+func (r *rArima) usable() bool {
+	return r != nil && r.Error == nil && r.Model != "" && r.Forecast != nil
+}
 
 // rCoefs are named coefficients; R writes none of them as an empty list.
 type rCoefs map[string]float64
