@@ -299,10 +299,9 @@ func splitAccount(account string) (user, host string, err error) {
 
 // schedule is the series STARTS, STARTS + EVERY, STARTS + 2·EVERY, …
 type schedule struct {
-	starts       time.Time
-	months       int
-	step         time.Duration
-	intervalText string
+	starts time.Time
+	months int
+	step   time.Duration
 }
 
 func newSchedule(e sql.EventDefinition) (schedule, error) {
@@ -315,7 +314,6 @@ func newSchedule(e sql.EventDefinition) (schedule, error) {
 		months: int(every.Years*12 + every.Months),
 		step: time.Duration(every.Days)*24*time.Hour + time.Duration(every.Hours)*time.Hour +
 			time.Duration(every.Minutes)*time.Minute + time.Duration(every.Seconds)*time.Second,
-		intervalText: e.ExecuteEvery,
 	}
 	if s.months <= 0 && s.step <= 0 {
 		return schedule{}, fmt.Errorf("its interval %q is not positive", e.ExecuteEvery)
