@@ -88,7 +88,7 @@ func (t *Txn) prepare() (changes []*tableChange, used map[uint64]bool, err error
 			var batch []byte
 			if p.seg != nil {
 				used[p.seg.number] = true
-			} else if batch, err = encodeBatch(e.view.def.spec.Schema, p.mem); err != nil {
+			} else if batch, err = encodeBatch(p.mem); err != nil {
 				return nil, nil, err
 			}
 			c.local = append(c.local, p)

@@ -4,14 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"sync/atomic"
 
 	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/ipc"
-	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/almanacdb/almanac/storage/binenc"
 	"github.com/almanacdb/almanac/storage/columns"
@@ -48,7 +44,7 @@ type op struct {
 	replace        bool      // alter: all rows go
 	ids            []uint64  // delete: ascending
 	part           *part     // append, segment: with final row ids
-	batch          []byte    // append: the Arrow IPC message of the rows
+	batch          []byte    // append: the rows as encodeBatch has them
 	counter        uint64
 	exact          bool // counter: set, not only raise
 }
@@ -101,13 +97,11 @@ func (o *op) encode(w *binenc.Writer) error {
 }
 
 func encodeSpec(w *binenc.Writer, s *TableSpec) error {
-	schema, err := segment.EncodeSchema(s.Schema)
-	if err != nil {
-		return err
-	}
 	w.String(s.Database)
 	w.String(s.Name)
-	w.Bytes(schema)
+	if err := segment.EncodeSchema(w, s.Schema); err != nil {
+		return err
+	}
 	w.Uint(uint64(len(s.Keys)))
 	for _, k := range s.Keys {
 		w.String(k.Name)
@@ -126,7 +120,10 @@ func encodeSpec(w *binenc.Writer, s *TableSpec) error {
 func decodeSpec(r *binenc.Reader) (TableSpec, error) {
 	var s TableSpec
 	s.Database, s.Name = r.String(), r.String()
-	schema := r.Bytes()
+	var err error
+	if s.Schema, err = segment.DecodeSchema(r); err != nil {
+		return s, err
+	}
 	s.Keys = make([]Key, r.Count(4))
 	for i := range s.Keys {
 		k := &s.Keys[i]
@@ -139,12 +136,7 @@ func decodeSpec(r *binenc.Reader) (TableSpec, error) {
 	}
 	s.AutoIncrement = int(r.Int())
 	s.Meta = bytes.Clone(r.Bytes())
-	if r.Err != nil {
-		return s, r.Err
-	}
-	var err error
-	s.Schema, err = segment.DecodeSchema(schema)
-	return s, err
+	return s, r.Err
 }
 
 func encodeSegmentRef(w *binenc.Writer, p *part) {
@@ -241,14 +233,17 @@ func (rp *replayer) decodeBatch(r *binenc.Reader, o *op) error {
 	if r.Err != nil {
 		return r.Err
 	}
-	b, err := decodeBatch(t.def.spec.Schema, message)
+	if rows == 0 || rows > math.MaxInt32 {
+		return errors.New("impossible number of rows")
+	}
+	views, err := decodeBatch(t.def.spec.Schema, int(rows), message)
 	if err != nil {
 		return err
 	}
-	if uint64(b.NumRows()) != rows || rows == 0 {
-		return fmt.Errorf("batch has %d rows, announced are %d", b.NumRows(), rows)
+	if base >= localRow {
+		return errors.New("impossible row id")
 	}
-	o.part = newMemoryPart(columns.Views(b)).withBase(base)
+	o.part = newMemoryPart(views).withBase(base)
 	return nil
 }
 
@@ -265,51 +260,43 @@ func (db *DB) decodeSegmentRef(r *binenc.Reader, d *tableDef) *part {
 	return p
 }
 
-// encodeBatch returns the Arrow IPC record batch message of rows, with text plain.
-func encodeBatch(schema *arrow.Schema, views []*columns.View) ([]byte, error) {
-	cols := make([]arrow.Array, len(views))
-	for i, v := range views {
-		cols[i] = columns.Plain(v.Array())
+// encodeBatch returns the rows of a batch as one segment block a column.
+func encodeBatch(views []*columns.View) ([]byte, error) {
+	var w binenc.Writer
+	var block []byte
+	for _, v := range views {
+		codec := segment.Raw
+		if v.Size() > 4096 {
+			codec = segment.DefaultCodec
+		}
+		var err error
+		if block, err = segment.EncodeBlock(block[:0], v, codec); err != nil {
+			return nil, err
+		}
+		w.Bytes(block)
 	}
-	b := array.NewRecordBatch(schema, cols, int64(views[0].Len))
-	p, err := ipc.GetRecordBatchPayload(b, ipc.WithAllocator(memory.NewGoAllocator()))
-	if err != nil {
-		return nil, err
-	}
-	defer p.Release()
-	var buf bytes.Buffer
-	_, err = p.WritePayload(&buf)
-	return buf.Bytes(), err
+	return w.Buf, nil
 }
 
-// decodeBatch reads what encodeBatch wrote. It never panics: the message has a sound checksum, but a fuzzer has not.
-func decodeBatch(schema *arrow.Schema, message []byte) (b arrow.RecordBatch, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			b, err = nil, fmt.Errorf("batch: %v", r)
+// decodeBatch reads what encodeBatch wrote.
+func decodeBatch(schema *arrow.Schema, rows int, batch []byte) ([]*columns.View, error) {
+	r := binenc.Reader{Buf: batch}
+	views := make([]*columns.View, schema.NumFields())
+	for i := range views {
+		block := r.Bytes()
+		if r.Err != nil {
+			return nil, r.Err
 		}
-	}()
-	head, err := segment.EncodeSchema(schema)
-	if err != nil {
-		return nil, err
-	}
-	r, err := ipc.NewReader(io.MultiReader(bytes.NewReader(head), bytes.NewReader(message)), ipc.WithAllocator(memory.NewGoAllocator()), ipc.WithSchema(schema))
-	if err != nil {
-		return nil, fmt.Errorf("batch: %w", err)
-	}
-	b, err = r.Read()
-	if err != nil {
-		return nil, fmt.Errorf("batch: %w", err)
-	}
-	for i, c := range b.Columns() {
-		if !arrow.TypeEqual(c.DataType(), schema.Field(i).Type) {
-			return nil, fmt.Errorf("batch: column %d has type %v", i, c.DataType())
+		a, err := segment.DecodeBlock(block, schema.Field(i).Type)
+		if err != nil {
+			return nil, fmt.Errorf("column %d: %w", i, err)
 		}
-		if err := array.Validate(c); err != nil {
-			return nil, fmt.Errorf("batch: %w", err)
+		if a.Len() != rows {
+			return nil, fmt.Errorf("column %d has %d rows, announced are %d", i, a.Len(), rows)
 		}
+		views[i] = columns.Of(a)
 	}
-	return b, nil
+	return views, r.Done()
 }
 
 // apply makes the change in a builder. Parts with seq <= frozen are not merged with others.

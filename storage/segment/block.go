@@ -230,6 +230,21 @@ func (e *encoder) buildDictionary(v *columns.View) bool {
 	return true
 }
 
+var encoders = sync.Pool{New: func() any { return new(encoder) }}
+
+// EncodeBlock appends a column as a block to dst, for use outside segments: the log holds rows in the same form.
+func EncodeBlock(dst []byte, v *columns.View, codec Codec) ([]byte, error) {
+	e := encoders.Get().(*encoder)
+	defer encoders.Put(e)
+	e.codec = codec
+	dst, _, err := e.encode(dst, v)
+	clear(e.entries) // they point into v
+	return dst, err
+}
+
+// DecodeBlock checks a block and returns its column, of logical type t or dictionary(int32, t). It never panics.
+func DecodeBlock(block []byte, t arrow.DataType) (arrow.Array, error) { return decodeBlock(block, t) }
+
 // decodeBlock checks a block and returns its array of logical type t (or its dictionary form). The array owns new memory.
 func decodeBlock(block []byte, t arrow.DataType) (arrow.Array, error) {
 	if len(block) < blockHeader {

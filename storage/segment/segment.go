@@ -7,12 +7,9 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"math"
 
 	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/ipc"
-	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/almanacdb/almanac/storage/binenc"
 	"github.com/almanacdb/almanac/storage/columns"
@@ -180,41 +177,12 @@ func shorten(v *columns.View, lo, hi []byte) (_, _ []byte) {
 	return lo, hi
 }
 
-// EncodeSchema returns the Arrow IPC schema message of a schema.
-func EncodeSchema(s *arrow.Schema) ([]byte, error) {
-	var buf bytes.Buffer
-	p := ipc.GetSchemaPayload(s, memory.NewGoAllocator())
-	defer p.Release()
-	if _, err := p.WritePayload(&buf); err != nil {
-		return nil, err
-	}
-	return buf.Bytes(), nil
-}
-
-// DecodeSchema reads what EncodeSchema wrote. It never panics.
-func DecodeSchema(b []byte) (s *arrow.Schema, err error) {
-	defer func() {
-		if r := recover(); r != nil { // the flatbuffers accessors trust their input
-			err = fmt.Errorf("schema: %v", r)
-		}
-	}()
-	r, err := ipc.NewReader(bytes.NewReader(b), ipc.WithAllocator(memory.NewGoAllocator()), ipc.WithDelayReadSchema(false))
-	if err != nil {
-		return nil, fmt.Errorf("schema: %w", err)
-	}
-	defer r.Release()
-	s = r.Schema()
-	return s, columns.CheckSchema(s)
-}
-
 func (f *Footer) encode() ([]byte, error) {
 	var w binenc.Writer
-	schema, err := EncodeSchema(f.Schema)
-	if err != nil {
+	w.Uint(f.TableID)
+	if err := EncodeSchema(&w, f.Schema); err != nil {
 		return nil, err
 	}
-	w.Uint(f.TableID)
-	w.Bytes(schema)
 	w.Uint(uint64(f.Rows))
 	w.Bool(f.Sorted)
 	w.Bool(f.ExplicitIDs)
@@ -246,13 +214,9 @@ func (f *Footer) encode() ([]byte, error) {
 
 // DecodeFooter reads a footer whose blocks must lie within [headerBytes, end). It never panics.
 func DecodeFooter(b []byte, end int64) (*Footer, error) {
-	r := binenc.Reader{Buf: b}
+	r := &binenc.Reader{Buf: b}
 	f := &Footer{TableID: r.Uint()}
-	schema := r.Bytes()
-	if r.Err != nil {
-		return nil, r.Err
-	}
-	s, err := DecodeSchema(schema)
+	s, err := DecodeSchema(r)
 	if err != nil {
 		return nil, err
 	}
