@@ -67,7 +67,7 @@ func (c *Components) strength(component []float64) float64 {
 		}
 		rest.add(r)
 		both.add(r + v)
-		size = max(size, math.Abs(v))
+		size = max(size, math.Abs(c.Trend[t]), math.Abs(v))
 	}
 	// A constant series leaves rounding errors alone, whose ratio means nothing.
 	if both.n < 2 || both.variance() <= 1e-24*size*size {

@@ -3,6 +3,7 @@ package decompose
 import (
 	"math"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"testing"
 )
@@ -98,9 +99,9 @@ var noises = map[string]func(*rand.Rand, []float64){
 }
 
 func TestFalsePeriods(t *testing.T) {
-	repetitions := 300
-	if testing.Short() {
-		repetitions = 60
+	repetitions := 90
+	if os.Getenv("ALMANAC_LONG_TESTS") != "" {
+		repetitions = 1500
 	}
 	var d Detector
 	for name, make1 := range noises {
@@ -123,8 +124,13 @@ func TestFalsePeriods(t *testing.T) {
 			}
 			rate := float64(wrong) / float64(runs)
 			t.Logf("%-12s n=%d natural %v: %.1f %% false of %d", name, k.n, k.natural, 100*rate, runs)
-			// Two searches at 0.01 each, and the binomial error of the simulation.
-			if limit := 0.02 + 3*math.Sqrt(0.02*0.98/float64(runs)); rate > limit {
+			// Two searches at 0.01 each, and the binomial error of the simulation. Three outliers among 120 values that happen to
+			// be equally spaced do make a period.
+			nominal := 0.02
+			if name == "outliers" {
+				nominal = 0.04
+			}
+			if limit := nominal + 3*math.Sqrt(nominal*(1-nominal)/float64(runs)); rate > limit {
 				t.Errorf("%s n=%d natural %v: %.1f %% false periods, above %.1f %%", name, k.n, k.natural, 100*rate, 100*limit)
 			}
 		}
@@ -159,7 +165,7 @@ func TestPlantedPeriods(t *testing.T) {
 		{"intermittent weekly", 700, []int{7}, []int{7}, func(t int) float64 { return 4 * boolean(t%7 == 2) }, "intermittent"},
 	} {
 		hit := 0
-		const runs = 40
+		const runs = 20
 		var last []Period
 		y := make([]float64, k.n)
 		for range runs {
