@@ -281,8 +281,10 @@ func (a *arimaSearch) estimate(ctx context.Context, o arimaOrder, method arimaMe
 	return c, nil
 }
 
-// stepwise starts from four simple models, then moves to any better neighbour until there is none (Hyndman & Khandakar 2008,
-// section 3.2).
+// stepwise starts from five simple models, then moves to any better neighbour until there is none (Hyndman & Khandakar 2008,
+// section 3.2). Neighbours have a constant, if differencing allows one, until leaving it out of the best of them was an
+// improvement. So where the start without any coefficient leads, its neighbours with a constant are tried only, as R does: a
+// step towards random walks that short series are forecast better with.
 func (a *arimaSearch) stepwise(ctx context.Context) error {
 	seasonal := a.period > 1
 	p, q := min(2, a.most.p), min(2, a.most.q)
@@ -320,7 +322,6 @@ func (a *arimaSearch) stepwise(ctx context.Context) error {
 again:
 	for len(a.tried) < arimaMaxModels {
 		at := a.tried[a.best].order
-		constant := at.mean || at.drift
 		for _, move := range moves {
 			p, q, sp, sq := at.p+move[0], at.q+move[1], at.P+move[2], at.Q+move[3]
 			if min(p, q, sp, sq) < 0 || p > a.most.p || q > a.most.q || sp > a.most.P || sq > a.most.Q {
@@ -341,6 +342,7 @@ again:
 		if err != nil || !better {
 			return err
 		}
+		constant = !constant
 	}
 	return nil
 }
