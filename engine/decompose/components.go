@@ -55,19 +55,19 @@ func (c *Components) strength(component []float64) float64 {
 	var rest, both moments
 	var size float64
 	for t, r := range c.Remainder {
-		v := component[t]
+		v, level := component[t], c.Trend[t]
 		if math.IsNaN(r) {
 			continue
 		}
 		if c.Multiplicative() {
-			r, v = math.Log(r), math.Log(v)
+			r, v, level = math.Log(r), math.Log(v), math.Log(level)
 			if math.IsNaN(r+v) || math.IsInf(r+v, 0) {
 				return math.NaN()
 			}
 		}
 		rest.add(r)
 		both.add(r + v)
-		size = max(size, math.Abs(c.Trend[t]), math.Abs(v))
+		size = max(size, math.Abs(level), math.Abs(v))
 	}
 	// A constant series leaves rounding errors alone, whose ratio means nothing.
 	if both.n < 2 || both.variance() <= 1e-24*size*size {

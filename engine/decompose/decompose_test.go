@@ -168,6 +168,21 @@ func TestExactSeriesIsRecovered(t *testing.T) {
 	}
 }
 
+func TestMultiplicativeStrengthIgnoresScale(t *testing.T) {
+	y := simulated(200, 9)
+	var a, b Components
+	z := slices.Clone(y)
+	for t := range z {
+		z[t] *= 1e13
+	}
+	if err := errors.Join(Classical(&a, y, 7, true), Classical(&b, z, 7, true)); err != nil {
+		t.Fatal(err)
+	}
+	if s := a.SeasonalStrength(0); s < 0.3 || math.Abs(s-b.SeasonalStrength(0)) > 1e-9 || math.Abs(a.TrendStrength()-b.TrendStrength()) > 1e-9 {
+		t.Errorf("strengths %v and %v, %v and %v", s, b.SeasonalStrength(0), a.TrendStrength(), b.TrendStrength())
+	}
+}
+
 func TestScaleAndShift(t *testing.T) {
 	y := simulated(200, 9)
 	z := slices.Clone(y)

@@ -49,6 +49,9 @@ func (r *reference) y() []float64 {
 // repository.
 func references(t testing.TB) []*reference {
 	t.Helper()
+	if len(loaded) > 0 {
+		return loaded
+	}
 	root := filepath.Join("..", "..")
 	paths, err := filepath.Glob(filepath.Join(root, "testdata", "reference", "*.json"))
 	if err != nil || len(paths) == 0 {
@@ -80,8 +83,11 @@ func references(t testing.TB) []*reference {
 		seen[name] = true
 		all = append(all, r)
 	}
+	loaded = all
 	return all
 }
+
+var loaded []*reference
 
 func classic(t testing.TB, name string) []float64 {
 	t.Helper()
