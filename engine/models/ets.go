@@ -183,8 +183,10 @@ func newETSFitted(w *etsWork, o etsOptimum, given, y []float64, ahead int, scale
 	w.form, w.p = o.form, o.params
 	w.sweep.forward(o.form, &o.params, w.y, m)
 	w.sweep.criterion(o.form, w.y, observed, w.floor, false)
+	params := o.params
+	params.season = append([]float64(nil), o.params.season...) // the workspace goes on to the next series
 	f := &etsFitted{
-		form: o.form, m: m, scale: scale, params: o.params, level: w.sweep.level, trend: w.sweep.trend,
+		form: o.form, m: m, scale: scale, params: params, level: w.sweep.level, trend: w.sweep.trend,
 		y: given, used: len(y), ahead: ahead,
 	}
 	if o.form.season != 'N' {
