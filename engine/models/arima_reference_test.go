@@ -104,8 +104,8 @@ func (r *rArima) params(o arimaOrder) []float64 {
 	return x
 }
 
-// logLikAt is the exact log likelihood of given coefficients on the series in its own units, constants at their best. gap is the
-// largest innovation variance.
+// logLikAt is the exact log likelihood of given coefficients on the series in its own units, constants at their best. largest
+// is the variance of the first innovation, which no other exceeds.
 func logLikAt(t *testing.T, s series.Series, o arimaOrder, x []float64) (loglik, largest float64, ok bool) {
 	t.Helper()
 	d, err := prepareARIMA(s)
