@@ -42,6 +42,9 @@ type rewrite struct {
 func (db *DB) checkpoint(ctx context.Context) error {
 	db.checkpointMu.Lock()
 	defer db.checkpointMu.Unlock()
+	if db.ended {
+		return ErrClosed
+	}
 	s, err := db.rotate()
 	if err != nil || s == nil {
 		return err

@@ -70,7 +70,14 @@ func (t *Txn) Commit(ctx context.Context) (err error) {
 	if err != nil || r == nil {
 		return err
 	}
-	return t.db.await(r)
+	full, err := t.db.await(r)
+	if full {
+		// Commits outrun the background checkpoint: this one takes part in the work. It is durable whatever comes of it.
+		if err := t.db.safeCheckpoint(); err != nil && !errors.Is(err, ErrClosed) && t.db.ctx.Err() == nil {
+			t.db.opts.Logger.Error("storage: checkpoint failed; the log keeps growing until one succeeds", "error", err)
+		}
+	}
+	return err
 }
 
 // prepare works out the changes and encodes the rows; used are the spilled segments that take part.
@@ -343,14 +350,15 @@ func (c *tableChange) checkUnique(now *tableState) error {
 	return nil
 }
 
-// await returns when a queued transaction is durable. Whoever comes first writes and syncs for all that wait: group commit.
-func (db *DB) await(r *commitRequest) error {
+// await returns when a queued transaction is durable. Whoever comes first writes and syncs for all that wait: group commit. full says
+// that so much is in memory that the committer should wait for a checkpoint.
+func (db *DB) await(r *commitRequest) (full bool, err error) {
 	db.syncMu.Lock()
 	defer db.syncMu.Unlock()
 	if !r.finished {
 		db.writeQueue()
 	}
-	return r.err
+	return r.err == nil && db.memoryBytes > db.opts.MemoryLimit/2, r.err
 }
 
 // writeQueue logs what is queued, publishes it, and starts a checkpoint when the log is long. syncMu is held.

@@ -36,6 +36,7 @@ type DB struct {
 
 	checkpointMu sync.Mutex
 	manifest     manifestInfo // under checkpointMu
+	ended        bool         // under checkpointMu: the files are closed
 
 	syncMu      sync.Mutex
 	logNumber   uint64
@@ -429,6 +430,9 @@ func (db *DB) Close() error {
 		// Everything committed is in the log: the next Open replays it.
 		db.opts.Logger.Warn("storage: closing without a checkpoint", "error", err)
 	}
+	db.checkpointMu.Lock()
+	db.ended = true
+	db.checkpointMu.Unlock()
 	db.closeFiles()
 	return nil
 }
