@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -67,7 +68,7 @@ func (s *Server) exec(ctx context.Context, database, query string) error {
 			break
 		}
 	}
-	if err != io.EOF {
+	if !errors.Is(err, io.EOF) {
 		_ = rows.Close(statement)
 		return err
 	}

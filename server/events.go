@@ -297,7 +297,7 @@ func splitAccount(account string) (user, host string, err error) {
 	return strings.Trim(account[:at], "`'\""), strings.Trim(account[at+1:], "`'\""), nil
 }
 
-// schedule is the series STARTS, STARTS + EVERY, STARTS + 2·EVERY, …
+// schedule is the series STARTS, STARTS + EVERY, STARTS + 2·EVERY and so on.
 type schedule struct {
 	starts time.Time
 	months int

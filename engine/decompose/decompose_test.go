@@ -30,9 +30,17 @@ func TestComponentsMakeTheObservation(t *testing.T) {
 	y[0], y[40], y[41], y[299] = math.NaN(), math.NaN(), math.NaN(), math.NaN()
 	var c Components
 	for _, o := range []Options{
-		{}, {Periods: []int{7}}, {Periods: []int{7, 30}}, {Periods: []int{7}, Robust: true}, {Periods: []int{7}, SeasonalWindow: -1},
-		{Periods: []int{7}, Method: Additive}, {Periods: []int{7}, Method: Multiplicative}, {Periods: []int{7}, Method: Smooth},
-		{Periods: []int{30, 7}, Method: MSTLMethod}, {Periods: []int{7, 30}, Method: STLMethod}, {Periods: []int{200}},
+		{},
+		{Periods: []int{7}},
+		{Periods: []int{7, 30}},
+		{Periods: []int{7}, Robust: true},
+		{Periods: []int{7}, SeasonalWindow: -1},
+		{Periods: []int{7}, Method: Additive},
+		{Periods: []int{7}, Method: Multiplicative},
+		{Periods: []int{7}, Method: Smooth},
+		{Periods: []int{30, 7}, Method: MSTLMethod},
+		{Periods: []int{7, 30}, Method: STLMethod},
+		{Periods: []int{200}},
 	} {
 		if err := Decompose(&c, y, o); err != nil {
 			t.Fatalf("%+v: %v", o, err)

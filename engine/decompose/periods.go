@@ -39,19 +39,19 @@ type DetectOptions struct {
 
 // Limits of the search.
 const (
-	// shortest series that is looked at
+	// shortest series that is looked at.
 	leastObservations = 8
-	// cycles that a period found in the data alone must have
+	// cycles that a period found in the data alone must have.
 	leastCycles = 4
-	// harmonics that stand for a seasonal pattern; a whole pattern up to period 13
+	// harmonics that stand for a seasonal pattern; a whole pattern up to period 13.
 	mostHarmonics = 6
-	// peaks of the periodogram that are followed up, and multiples of each (it may be a harmonic)
+	// peaks of the periodogram that are followed up, and multiples of each (it may be a harmonic).
 	mostPeaks, mostMultiples = 4, 4
-	// residuals are cut at so many standard deviations, so that two outliers do not make a period
+	// residuals are cut at so many standard deviations, so that two outliers do not make a period.
 	mostDeviation = 4
-	// parameters of line and noise, which a test on the innovations has spent
+	// parameters of line and noise, which a test on the innovations has spent.
 	fittedParameters = 4
-	// share of variance below which a season, however significant, is of no use
+	// share of variance below which a season, however significant, is of no use.
 	leastStrength = 0.02
 )
 

@@ -49,7 +49,7 @@ func ARIMA() engine.ModelSpec {
 // period of the series.
 type arimaOrder struct {
 	p, d, q int
-	P, D, Q int //nolint:revive // the textbook's letters: capitals are the seasonal orders
+	P, D, Q int // the textbook's letters: capitals are the seasonal orders
 	m       int
 	mean    bool // a mean is estimated; only without differencing
 	drift   bool // a linear trend is estimated

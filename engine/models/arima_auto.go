@@ -126,10 +126,10 @@ func (a *arimaSearch) differences() (o arimaOrder, done bool) {
 	}
 	if left := difference(y, a.base); a.isConstant(left) {
 		o = a.base
-		switch {
-		case o.D+o.d == 0:
+		switch o.D + o.d {
+		case 0:
 			o.mean = true
-		case o.D+o.d == 1:
+		case 1:
 			o.drift = true
 		}
 		return o, true
@@ -316,8 +316,22 @@ func (a *arimaSearch) stepwise(ctx context.Context) error {
 	}
 	// Changes of p, q, P, Q in the order in which they are tried.
 	moves := [...][4]int{
-		{0, 0, -1, 0}, {0, 0, 0, -1}, {0, 0, 1, 0}, {0, 0, 0, 1}, {0, 0, -1, -1}, {0, 0, -1, 1}, {0, 0, 1, -1}, {0, 0, 1, 1},
-		{-1, 0, 0, 0}, {0, -1, 0, 0}, {1, 0, 0, 0}, {0, 1, 0, 0}, {-1, -1, 0, 0}, {-1, 1, 0, 0}, {1, -1, 0, 0}, {1, 1, 0, 0},
+		{0, 0, -1, 0},
+		{0, 0, 0, -1},
+		{0, 0, 1, 0},
+		{0, 0, 0, 1},
+		{0, 0, -1, -1},
+		{0, 0, -1, 1},
+		{0, 0, 1, -1},
+		{0, 0, 1, 1},
+		{-1, 0, 0, 0},
+		{0, -1, 0, 0},
+		{1, 0, 0, 0},
+		{0, 1, 0, 0},
+		{-1, -1, 0, 0},
+		{-1, 1, 0, 0},
+		{1, -1, 0, 0},
+		{1, 1, 0, 0},
 	}
 again:
 	for len(a.tried) < arimaMaxModels {

@@ -16,15 +16,14 @@ import "math"
 //
 // Everything is in units of the innovation variance. It keeps its memory and is not safe for concurrent use.
 type exactARMA struct {
-	gain, incr  []float64 // F·K_t and L_t
-	state       []float64 // one state of length r after the other, one per column
-	innovation  []float64 // variance F_t of each step before the switch
-	durbin      []float64 // triangle of the Durbin–Levinson coefficients
-	gammaU      []float64 // autocovariances of the pure AR process
-	cross       []float64
-	gamma       []float64 // autocovariances of the process
-	psi         []float64
-	partialWork []float64
+	gain, incr []float64 // F·K_t and L_t
+	state      []float64 // one state of length r after the other, one per column
+	innovation []float64 // variance F_t of each step before the switch
+	durbin     []float64 // triangle of the Durbin–Levinson coefficients
+	gammaU     []float64 // autocovariances of the pure AR process
+	cross      []float64
+	gamma      []float64 // autocovariances of the process
+	psi        []float64
 }
 
 // steadyExcess is how close to one the innovation variance must be for the filter to count as steady: its square root

@@ -80,8 +80,18 @@ func gaussian(c [][]float64, y []float64) (logDet, form float64) {
 }
 
 var likelihoodOrders = []arimaOrder{
-	{p: 1, m: 1}, {q: 1, m: 1}, {p: 2, q: 2, m: 1}, {p: 5, q: 1, m: 1}, {q: 3, m: 1}, {m: 1},
-	{q: 1, Q: 1, m: 4}, {p: 1, q: 2, P: 1, Q: 1, m: 4}, {p: 2, P: 2, m: 6}, {q: 1, Q: 2, m: 12}, {p: 3, q: 3, P: 1, m: 3}, {p: 4, Q: 1, m: 2},
+	{p: 1, m: 1},
+	{q: 1, m: 1},
+	{p: 2, q: 2, m: 1},
+	{p: 5, q: 1, m: 1},
+	{q: 3, m: 1},
+	{m: 1},
+	{q: 1, Q: 1, m: 4},
+	{p: 1, q: 2, P: 1, Q: 1, m: 4},
+	{p: 2, P: 2, m: 6},
+	{q: 1, Q: 2, m: 12},
+	{p: 3, q: 3, P: 1, m: 3},
+	{p: 4, Q: 1, m: 2},
 }
 
 // TestExactLikelihood compares both filters with the density of the multivariate normal distribution.

@@ -129,7 +129,7 @@ func (f *arimaFitted) describe(d *arimaData, note string) {
 	}
 }
 
-// Describe implements engine.Fitted. Parameters are ar1 …, ma1 …, sar1 …, sma1 …, intercept, drift, xreg1 …
+// Describe implements engine.Fitted. Parameters are ar1 …, ma1 …, sar1 …, sma1 …, intercept, drift, xreg1 and so on.
 func (f *arimaFitted) Describe() engine.Description {
 	d := f.description
 	d.Params = append([]engine.Param(nil), d.Params...)

@@ -353,12 +353,16 @@ func TestErrors(t *testing.T) {
 		{"time is text", sales, series.Options{Time: "sku", Value: "y"}, [][]any{row}, &series.ColumnError{}, "not a time column"},
 		{"value is a date", sales, series.Options{Time: "ds", Value: "ds"}, [][]any{row}, &series.ColumnError{}, "not a number"},
 		{
-			"value is text", []arrow.Field{field("sku", text), field("ds", date), field("y", text)}, bySKU(),
+			"value is text",
+			[]arrow.Field{field("sku", text), field("ds", date), field("y", text)},
+			bySKU(),
 			[][]any{{"a", day(1), "12"}, {"b", day(1), "n/a"}},
 			&series.ValueError{Column: "y", Row: 2, Key: "sku=b", Value: "n/a"}, "not a number",
 		},
 		{
-			"value is numbers as text", []arrow.Field{field("sku", text), field("ds", date), field("y", dictionary)}, bySKU(),
+			"value is numbers as text",
+			[]arrow.Field{field("sku", text), field("ds", date), field("y", dictionary)},
+			bySKU(),
 			[][]any{{nil, day(1), "12"}},
 			&series.ValueError{Column: "y", Row: 1, Key: "sku=NULL", Value: "12"}, "CAST",
 		},
@@ -377,7 +381,9 @@ func TestErrors(t *testing.T) {
 		{"hours of dates", sales, series.Options{Time: "ds", Value: "y", Freq: freq(t, "H")}, [][]any{row}, &series.FrequencyError{}, "finer"},
 		{"integer spacing of dates", sales, series.Options{Time: "ds", Value: "y", Freq: freq(t, "7")}, [][]any{row}, &series.FrequencyError{}, "7D"},
 		{
-			"months of integers", []arrow.Field{field("ds", integer), field("y", float)}, series.Options{Time: "ds", Value: "y", Freq: freq(t, "M")},
+			"months of integers",
+			[]arrow.Field{field("ds", integer), field("y", float)},
+			series.Options{Time: "ds", Value: "y", Freq: freq(t, "M")},
 			[][]any{{1, 1}},
 			&series.FrequencyError{}, "whole numbers",
 		},
@@ -387,17 +393,22 @@ func TestErrors(t *testing.T) {
 			&series.SpanError{Key: "sku=b", First: "2024-01-01", Last: "9025-01-03", Rows: 3, Periods: 2557066}, "wrong date",
 		},
 		{
-			"never", sales, series.Options{Time: "ds", Value: "y"},
+			"never", sales,
+			series.Options{Time: "ds", Value: "y"},
 			[][]any{{"a", day(1), 1}, {"b", day(2), 1}, {"b", "9999-12-31", 1}},
 			&series.SpanError{First: "2024-01-01", Last: "9999-12-31", Rows: 3}, "2024-01-01 to 9999-12-31",
 		},
 		{
-			"integers far apart", []arrow.Field{field("ds", integer), field("y", float)}, series.Options{Time: "ds", Value: "y"},
+			"integers far apart",
+			[]arrow.Field{field("ds", integer), field("y", float)},
+			series.Options{Time: "ds", Value: "y"},
 			[][]any{{1, 1}, {2, 1}, {20240101, 1}},
 			&series.SpanError{First: "1", Last: "20240101", Rows: 3, Periods: 20240101}, "20240101",
 		},
 		{
-			"all of int64", []arrow.Field{field("ds", integer), field("y", float)}, series.Options{Time: "ds", Value: "y", Freq: freq(t, "1")},
+			"all of int64",
+			[]arrow.Field{field("ds", integer), field("y", float)},
+			series.Options{Time: "ds", Value: "y", Freq: freq(t, "1")},
 			[][]any{{math.MinInt64 + 1, 1}, {math.MaxInt64 - 1, 1}},
 			&series.SpanError{}, "9223372036854775806",
 		},
@@ -408,7 +419,7 @@ func TestErrors(t *testing.T) {
 			continue
 		}
 		matches := errors.Is(err, tc.want)
-		switch want := tc.want.(type) {
+		switch want := tc.want.(type) { //nolint:errorlint // the wanted error, not a wrapped one
 		case *series.ColumnError:
 			matches = errors.As(err, &want)
 		case *series.FrequencyError:

@@ -22,7 +22,6 @@ var (
 	stamp      = &arrow.TimestampType{Unit: arrow.Microsecond}
 	float      = arrow.PrimitiveTypes.Float64
 	integer    = arrow.PrimitiveTypes.Int64
-	null       = any(nil)
 	nan        = math.NaN()
 )
 

@@ -217,7 +217,7 @@ func (t *Table) CreateCheck(ctx *sql.Context, check *sql.CheckDefinition) error 
 			}
 		}
 		if taken(name) {
-			return fmt.Errorf("Duplicate check constraint name '%s'.", name) //nolint:staticcheck // MySQL's words
+			return fmt.Errorf("Duplicate check constraint name '%s'.", name) //nolint:staticcheck,revive // MySQL's words
 		}
 		meta.Checks = append(meta.Checks, checkMeta{Name: name, Expression: check.CheckExpression, Enforced: check.Enforced})
 		return nil

@@ -43,8 +43,10 @@ func TestAlterTable(t *testing.T) {
 	i.restart()
 	s = i.session()
 	s.want("show create table t3", got...)
-	for _, part := range []string{"PRIMARY KEY (`id`,`name`)", "UNIQUE KEY `u_b` (`name`)", "KEY `k` (`ratio`) COMMENT 'why'",
-		"`ratio` decimal(10,3) DEFAULT", "`d` int NOT NULL DEFAULT '9'", "COMMENT='hello'", "`seq` bigint NOT NULL AUTO_INCREMENT"} {
+	for _, part := range []string{
+		"PRIMARY KEY (`id`,`name`)", "UNIQUE KEY `u_b` (`name`)", "KEY `k` (`ratio`) COMMENT 'why'",
+		"`ratio` decimal(10,3) DEFAULT", "`d` int NOT NULL DEFAULT '9'", "COMMENT='hello'", "`seq` bigint NOT NULL AUTO_INCREMENT",
+	} {
 		if !strings.Contains(strings.Join(got, ""), part) {
 			t.Errorf("no %q in:\n%s", part, strings.Join(got, ""))
 		}

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -295,7 +296,7 @@ func (i *chainIter) Next(ctx *sql.Context) (sql.Row, error) {
 			i.current, i.next = iter, i.next[1:]
 		}
 		row, err := i.current.Next(ctx)
-		if err != io.EOF {
+		if !errors.Is(err, io.EOF) {
 			return row, err
 		}
 		if err := i.current.Close(ctx); err != nil {

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -316,7 +317,7 @@ func rows(ctx *sql.Context, iter sql.RowIter) ([]sql.Row, error) {
 	var all []sql.Row
 	for {
 		row, err := iter.Next(ctx)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return all, iter.Close(ctx)
 		}
 		if err != nil {

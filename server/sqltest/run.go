@@ -104,9 +104,9 @@ func open(s *server.Server, account, database string) (*sql.DB, error) {
 }
 
 type connection struct {
-	account, database string
-	pool              *sql.DB
-	conn              *sql.Conn
+	account string
+	pool    *sql.DB
+	conn    *sql.Conn
 }
 
 type runner struct {

@@ -2,6 +2,7 @@ package sqltype
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync/atomic"
@@ -138,7 +139,7 @@ func (r *rowReader) Next() bool {
 	}
 	for r.batcher.Len() < batchRows {
 		row, err := r.iter.Next(r.ctx)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			r.done = true
 			break
 		}

@@ -133,7 +133,7 @@ func TestValuesSurviveTheRoundTrip(t *testing.T) {
 			iter := sqltype.NewRowIter(ctx, reader, sql.Schema{col})
 			for {
 				row, err := iter.Next(ctx)
-				if err == io.EOF {
+				if errors.Is(err, io.EOF) {
 					break
 				}
 				if err != nil {

@@ -24,7 +24,7 @@ const (
 // looks for that type by assertion and would otherwise lose code and SQLSTATE; a cancelled statement says what MySQL says.
 // The engine's own errors pass unchanged: they have their MySQL codes already.
 func sqlError(err error) error {
-	if err == nil || err == io.EOF {
+	if err == nil || errors.Is(err, io.EOF) {
 		return err
 	}
 	var known *mysql.SQLError

@@ -315,7 +315,7 @@ func (f *fixture) fails(q, state, want string) {
 	if state == "" {
 		return
 	}
-	known, ok := err.(*mysql.SQLError) // by assertion, as the server looks for it
+	known, ok := err.(*mysql.SQLError) //nolint:errorlint // by assertion, as the server looks for it
 	if !ok || known.State != state {
 		f.t.Errorf("%s\ngot error %T %v, want a bare SQLError with SQLSTATE %s", q, err, err, state)
 	}
