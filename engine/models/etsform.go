@@ -69,11 +69,12 @@ func (f etsForm) stable() bool {
 type etsRequest struct {
 	etsForm
 	dampedSet bool
+	evidence  float64 // etsUndampedEvidence; 0 in tests that compare bare AICc
 }
 
 // parseETS reads "", "(M,Ad,M)", "(AAdM)", "MAdM" and the like, in any case.
 func parseETS(args string) (etsRequest, error) {
-	open := etsRequest{etsForm: etsForm{err: 'Z', trend: 'Z', season: 'Z'}}
+	open := etsRequest{etsForm: etsForm{err: 'Z', trend: 'Z', season: 'Z'}, evidence: etsUndampedEvidence}
 	inside, balanced := inBrackets(args)
 	text := strings.ToUpper(strings.Join(words(inside), ""))
 	if text == "" && balanced {
@@ -83,7 +84,7 @@ func parseETS(args string) (etsRequest, error) {
 		return fmt.Errorf("%w: ets%s: write error, trend and season, such as ets(M,Ad,M); each is N, A, M or Z (find it), Ad and Md are damped trends",
 			engine.ErrSyntax, args)
 	}
-	r := etsRequest{dampedSet: true}
+	r := etsRequest{dampedSet: true, evidence: etsUndampedEvidence}
 	if len(text) == 4 && text[2] == 'D' {
 		r.damped = true
 		text = text[:2] + text[3:]

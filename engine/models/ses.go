@@ -26,5 +26,5 @@ func SES() engine.ModelSpec {
 
 // fixedETS is exponential smoothing of one form.
 func fixedETS(err, trend, season byte, damped bool) etsModel {
-	return etsModel{etsRequest{etsForm{err, trend, season, damped}, true}}
+	return etsModel{etsRequest{etsForm: etsForm{err, trend, season, damped}, dampedSet: true}}
 }

@@ -48,7 +48,7 @@ func (thetaModel) Fit(ctx context.Context, s series.Series) (engine.Fitted, erro
 			}
 		}
 	}
-	ses, err := fitETS(ctx, series.Series{Y: adjusted}, etsRequest{etsForm{'A', 'N', 'N', false}, true})
+	ses, err := fitETS(ctx, series.Series{Y: adjusted}, etsRequest{etsForm: etsForm{'A', 'N', 'N', false}, dampedSet: true})
 	if err != nil {
 		return nil, fmt.Errorf("theta: %w", err)
 	}
