@@ -45,6 +45,15 @@ type Fitted interface {
 	Describe() Description
 }
 
+// InnovationDeviations is implemented by fits whose innovations do not scatter alike at all observations: those of multiplicative
+// errors, which grow with the level, and combinations. The innovations of all others have variance Description.Sigma2.
+type InnovationDeviations interface {
+	// InnovationDeviations appends the standard deviation of the one-step innovation of each observation to dst[:0], in the units of
+	// the data, and returns it: as many as there are fitted values, known before the observation is. It is NaN where there is
+	// no fitted value.
+	InnovationDeviations(dst []float64) []float64
+}
+
 // Forecast is the distribution of the next H values, step by step. Reset makes it ready; it is reused across series.
 type Forecast struct {
 	H int
@@ -86,8 +95,10 @@ type Description struct {
 	Model string
 	// Params names each estimated parameter (alpha, ar1, drift, …) with its value, in a fixed order.
 	Params []Param
-	// Sigma2 is the variance of the innovations (relative ones for multiplicative errors).
+	// Sigma2 is the variance of the innovations, of relative ones (divided by the fitted value) if Relative is set.
 	Sigma2 float64
+	// Relative tells that the model's errors are multiplicative.
+	Relative bool
 	// LogLik, AIC, AICc and BIC are as in R's forecast package; NaN where the model has no likelihood.
 	LogLik, AIC, AICc, BIC float64
 	// Note says in words what a reader must know of this fit ("fell back to …"); empty if nothing.

@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"strconv"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 
-	"github.com/almanacdb/almanac/engine/calendar"
 	"github.com/almanacdb/almanac/engine/cluster"
 	"github.com/almanacdb/almanac/engine/series"
 )
@@ -21,8 +19,18 @@ standard deviation 1. All curves cover the same window of calendar time, the lon
 data; ` + "`align=stretch`" + ` compares whole series instead, each stretched over its own length. Long curves are averaged over whole seasonal
 cycles (weeks of daily data), so that the weekly pattern, which most products share, does not decide.
 
-A series that covers at least half of the window takes no part in forming the clusters and is put into the nearest one; its status
-says so. One with less has no cluster.
+A series that covers only part of the window, such as a new product, takes no part in forming the clusters. It is put into the one whose
+centre resembles it most over that part, and its status says how much that is: the less, the more doubtful. It needs 6 points of the curve, or half
+of them; one with fewer, or without any value in the window, has no cluster.
+
+The word in column trend describes the centre:
+
+- ` + "`seasonal`" + `: a cycle (the year, the natural periods of the frequency, or another one found in the data) is significant at level 0.01 against
+  autocorrelated noise, explains a quarter of the variance, and more than the trend line does. A year takes two years of data.
+- ` + "`rising`, `falling`" + `: beside the season, a straight line explains a quarter of the variance, with a Mann–Kendall test at level 0.05.
+- ` + "`flat`" + `: neither, or a movement below a quarter of a standard deviation of a series.
+
+The words say what the curve did within the window, not that it goes on.
 
 Clusters are numbered from 1 by size, the largest first. With ` + "`k = 'auto'`" + ` their number is the one from 2 to max_k with the greatest mean
 silhouette (Rousseeuw 1987).
@@ -96,6 +104,7 @@ func clusterTrendsSpec() *Spec {
 			{"trend", text, "what the curve of the cluster does: rising, falling, flat or seasonal"},
 			{"status", text, statusDoc},
 		},
+		yearly: true,
 		check:  checkClusters,
 		Output: outputSchema,
 		Examples: []Example{
@@ -129,6 +138,7 @@ start of the window (or, stretched, of the series), to its end.
 			{"size", whole, "number of series in the cluster"},
 		},
 		noKeys: true,
+		yearly: true,
 		check:  checkClusters,
 		Output: outputSchema,
 		Examples: []Example{{
@@ -194,25 +204,16 @@ func clusterSettings(env *Env, b *Bound, panel *series.Panel) (o cluster.Options
 	}
 	o.K, o.MaxK, o.Band, o.Seed = b.Clusters, b.Options.MaxK, b.Options.Band, b.Options.Seed
 	o.Workers, o.Progress = max(1, env.Workers), env.Progress
-	o.Periods = panel.Series(0).Periods
-	if b.Options.PeriodsGiven {
-		o.Periods = b.Options.Periods
-	}
+	o.Periods = newPeriodRule(b, panel).common(panel)
 	return o, nil
 }
 
 // curves places the series on one axis of periods, counted from the earliest start.
 func curves(panel *series.Panel) []cluster.Series {
-	earliest := int64(math.MaxInt64)
-	for i := range panel.Len() {
-		earliest = min(earliest, panel.Series(i).Start)
-	}
-	grid := calendar.NewGrid(panel.Freq(), earliest)
+	offsets, _ := layOut(panel)
 	all := make([]cluster.Series, panel.Len())
 	for i := range all {
-		s := panel.Series(i)
-		all[i].Y = s.Y
-		all[i].Offset, _ = grid.Distance(earliest, s.Start)
+		all[i] = cluster.Series{Y: panel.Series(i).Y, Offset: offsets[i]}
 	}
 	return all
 }
@@ -240,9 +241,11 @@ func memberNote(m cluster.Member) string {
 	case cluster.Constant:
 		return "constant"
 	case cluster.Partial:
-		return fmt.Sprintf("covers %.0f %% of the window; put into the nearest cluster", 100*m.Covered)
+		return fmt.Sprintf("covers %s of the window; put into the cluster nearest to that part", percent(m.Covered))
 	case cluster.TooShort:
-		return fmt.Sprintf("too short: covers %.0f %% of the window", 100*m.Covered)
+		return fmt.Sprintf("too short to compare: covers %s of the window, %s of the curve", percent(m.Covered), plural(m.Points, "point", "points"))
+	case cluster.Outside:
+		return "no value within the window that most series cover"
 	case cluster.AllMissing:
 		return "no known value"
 	}
@@ -262,11 +265,12 @@ const (
 
 func runClusterTrends(ctx context.Context, env *Env, b *Bound) (array.RecordReader, error) {
 	return runClusters(ctx, env, b, func(c *clustering) (int, func(*rows, int)) {
+		notes := newPanelNotes(b, c.panel)
 		return len(c.result.Members), func(out *rows, i int) {
 			m := c.result.Members[i]
 			out.current = int32(i)
 			out.begin(0)
-			status := joinNotes(panelNotes(b, c.panel, i), memberNote(m))
+			status := joinNotes(notes.of(i), memberNote(m))
 			if m.Cluster == 0 {
 				for column := ctCluster; column < ctStatus; column++ {
 					out.null(column)

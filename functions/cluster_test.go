@@ -144,10 +144,10 @@ func TestClusterSeriesThatDoNotFit(t *testing.T) {
 	if err != nil || len(got) != 26 {
 		t.Fatalf("%v, %d rows", err, len(got))
 	}
-	if !strings.HasPrefix(got[24], "s98 | (null) | (null) | (null) | (null) | (null) | (null) | too short: covers 1") {
+	if !strings.HasPrefix(got[24], "s98 | (null) | (null) | (null) | (null) | (null) | (null) | too short to compare: covers 10 % of the window, 2 points of the curve") {
 		t.Errorf("the young series: %s", got[24])
 	}
-	if !strings.HasPrefix(got[25], "s99 | 1 |") || !strings.Contains(got[25], "put into the nearest cluster") {
+	if !strings.HasPrefix(got[25], "s99 | 1 |") || !strings.Contains(got[25], "covers 77 % of the window; put into the cluster nearest to that part") {
 		t.Errorf("the late series: %s", got[25])
 	}
 	if len(w.list) != 1 || !strings.Contains(w.list[0], "1 of 26 series could not be done; the first: sku=s98") {

@@ -22,8 +22,8 @@ One row for each observation. By default STL (one seasonal period) or MSTL (two)
 cycle at both ends; the multiplicative components multiply to actual. A series without a seasonal period has a trend alone, by
 Friedman's super smoother, and seasonal is NULL.
 
-Seasonal periods: option ` + "`period`" + ` if given, one or two. Otherwise those usual for the frequency of which the series has more than two
-full cycles.
+` + periodDoc + ` Daily and finer data take the year (365 days) as a second period
+where two years of data show it significantly. Option ` + "`period`" + ` takes one or two.
 
 The strengths are those of *Forecasting: Principles and Practice*, section 4.3: near 0 where the component explains nothing, near 1
 where it explains all but a small remainder. They are the same on all rows of a series.
@@ -46,6 +46,7 @@ A series that cannot be decomposed (` + "`on_error=report`" + `) keeps its rows 
 			{"seasonal_strength", real, "strength of the first seasonal component, 0 to 1; NULL without one"},
 		},
 		timeColumn: true,
+		yearly:     true,
 		check:      checkDecompose,
 		Output:     outputSchema,
 		Examples: []Example{

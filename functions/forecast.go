@@ -18,13 +18,15 @@ func forecastSpec() *Spec {
 One row for each series and step, with option ` + "`history`" + ` also the past. The forecast is the mean of the model's distribution of that
 step; lower_bound and upper_bound are the quantiles (1 − level)/2 and (1 + level)/2.
 
-Seasonal periods: option ` + "`period`" + ` if given. Otherwise those usual for the frequency (hours 24 and 168, days 7, business days 5, weeks 52,
-months 12, quarters 4) of which the series has two full cycles; none where the frequency has none (years, whole numbers). The models that choose their form (auto, ets, arima, theta) test whether the season is there; the others use the first
-period as it is.
+` + periodDoc + ` status then says so. The models that choose their form (auto, ets, arima,
+theta) test whether the season is there; the others use the first period as it is.
+
+Rows begin with the period after the last known one of each series: a series that ends before the others says so in status ("ends 395 days before the
+panel's last day"), and its forecast starts there. The forecast of whole numbers is a mean, with a fraction.
 
 A row of history has the fitted value, the one-step-ahead expectation made from the observations before it, as forecast. Its bounds are that
-value plus and minus the normal quantile times the standard deviation of the model's innovations (relative to the value for models with
-multiplicative errors). A model has no fitted values for its first observations: they are NULL.
+value plus and minus the normal quantile times the standard deviation of the model's innovation there: the same at all times for additive errors,
+in proportion to the fitted value for multiplicative ones. A model has no fitted values for its first observations: they are NULL.
 `,
 		Args:    []Arg{timeArg(), valueArg(), horizonArg()},
 		Options: append(sharedOptions(), modelOption(), levelOption(), historyOption(), nonNegativeOption()),

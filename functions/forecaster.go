@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
-	"strings"
 
 	"gonum.org/v1/gonum/stat/distuv"
 
@@ -26,6 +24,8 @@ type forecaster struct {
 	forecast engine.Forecast
 	fitted   []float64
 	filled   []float64
+	// deviations are the standard deviations of the innovations about fitted.
+	deviations []float64
 
 	// The result of run, valid until the next one.
 	lower, upper []float64 // bounds of fitted
@@ -68,18 +68,16 @@ func (f *forecaster) run(ctx context.Context, s series.Series) error {
 	}
 	description := fitted.Describe()
 	f.fittedModel = description.Model
-	if description.Note != "" {
-		f.notes = append(f.notes, description.Note)
-	}
 	if f.history != 0 {
 		f.fitted = fitted.FittedValues(f.fitted[:0])
-		f.historyBounds(s.Y, description.Sigma2)
+		f.historyBounds(s.Y, fitted, description.Sigma2)
 	}
 	if f.nonNeg == "yes" || f.nonNeg == "auto" && nonNegative {
 		if f.clip() {
 			f.notes = append(f.notes, "forecast limited to zero")
 		}
 	}
+	f.notes = append(f.notes, description.Note) // what was done to the data comes first
 	return nil
 }
 
@@ -103,41 +101,38 @@ func (f *forecaster) checkFinite() error {
 	return nil
 }
 
-// historyBounds makes the one-step prediction interval around each fitted value from the variance of the innovations, taken as
-// normal: fitted ± z σ, or fitted (1 ± z σ) for a model whose innovations are relative. Which of the two sigma2 is follows from
-// the data: it is the one nearer, in ratio, to the mean square of the absolute or the relative innovations. Where a model
-// states no variance, the mean square of its innovations serves.
-func (f *forecaster) historyBounds(y []float64, sigma2 float64) {
+// historyBounds makes the one-step prediction interval around each fitted value from the standard deviation of that innovation,
+// taken as normal. Where a model states no variance, the mean square of its innovations serves.
+func (f *forecaster) historyBounds(y []float64, fitted engine.Fitted, sigma2 float64) {
+	if own, ok := fitted.(engine.InnovationDeviations); ok {
+		f.deviations = own.InnovationDeviations(f.deviations)
+	} else {
+		if math.IsNaN(sigma2) || sigma2 < 0 {
+			sigma2 = meanSquare(y, f.fitted)
+		}
+		f.deviations = f.deviations[:0]
+		for range f.fitted {
+			f.deviations = append(f.deviations, math.Sqrt(sigma2))
+		}
+	}
+	z := distuv.UnitNormal.Quantile((1 + f.level) / 2)
 	f.lower, f.upper = f.lower[:0], f.upper[:0]
-	var absolute, relative float64
-	n := 0
 	for t, fit := range f.fitted {
-		if math.IsNaN(fit) || t >= len(y) || math.IsNaN(y[t]) {
-			continue
-		}
-		e := y[t] - fit
-		absolute += e * e
-		relative += e * e / (fit * fit)
-		n++
-	}
-	if n > 0 {
-		absolute /= float64(n)
-		relative /= float64(n)
-	}
-	if math.IsNaN(sigma2) || sigma2 < 0 {
-		sigma2 = absolute
-	}
-	isRelative := relative > 0 && !math.IsInf(relative, 0) && !math.IsNaN(relative) && sigma2 > 0 &&
-		math.Abs(math.Log(sigma2/relative)) < math.Abs(math.Log(sigma2/absolute))
-	spread := distuv.UnitNormal.Quantile((1+f.level)/2) * math.Sqrt(sigma2)
-	for _, fit := range f.fitted {
-		half := spread
-		if isRelative {
-			half = spread * math.Abs(fit)
-		}
+		half := z * f.deviations[t]
 		f.lower = append(f.lower, fit-half)
 		f.upper = append(f.upper, fit+half)
 	}
+}
+
+// meanSquare is that of y about fitted, over the observations where both are known.
+func meanSquare(y, fitted []float64) float64 {
+	sum, n := 0.0, 0.0
+	for t, fit := range fitted[:min(len(fitted), len(y))] {
+		if e := y[t] - fit; !math.IsNaN(e) {
+			sum, n = sum+e*e, n+1
+		}
+	}
+	return sum / n
 }
 
 // clip raises everything below zero to zero and reports whether the point forecast was. Bounds that end at zero are what a reader of
@@ -157,8 +152,8 @@ func (f *forecaster) clip() bool {
 func clipZero(v []float64) bool {
 	changed := false
 	for i, x := range v {
-		if x < 0 {
-			v[i], changed = 0, true
+		if x <= 0 { // -0 too
+			v[i], changed = 0, changed || x < 0
 		}
 	}
 	return changed
@@ -167,22 +162,6 @@ func clipZero(v []float64) bool {
 // status joins what the panel and the fit have to say; "ok" if nothing.
 func (f *forecaster) status(panelNotes string) string {
 	return joinNotes(panelNotes, f.notes...)
-}
-
-func joinNotes(first string, rest ...string) string {
-	notes := make([]string, 0, 1+len(rest))
-	if first != "" && first != "ok" {
-		notes = append(notes, first)
-	}
-	for _, n := range rest {
-		if n != "" && !slices.Contains(notes, n) {
-			notes = append(notes, n)
-		}
-	}
-	if len(notes) == 0 {
-		return "ok"
-	}
-	return strings.Join(notes, "; ")
 }
 
 // interpolate replaces NaN by the straight line between its neighbours, and by the nearest value at the ends.
@@ -208,11 +187,4 @@ func interpolate(y []float64) []float64 {
 		}
 	}
 	return y
-}
-
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
 }

@@ -87,7 +87,7 @@ func sharedOptions() []Option {
 		},
 		{
 			Name: "period", Values: "auto | none | whole numbers, such as 7 or 7,365", Default: "auto",
-			Doc: "Seasonal periods in observations. `auto` takes what is usual for the frequency (hours 24 and 168, days 7, business days 5, weeks 52, months 12, quarters 4) as far as a series has two full cycles, and none for years and whole numbers. Models that choose their form test whether the season is there.",
+			Doc: "Seasonal periods in observations. `auto` takes those natural to the frequency (hours 24 and 168, days 7, business days 5, weeks 52, months 12, quarters 4) as far as a series has two full cycles, none for years, and looks for one in the data where the spacing says nothing of seasons (whole numbers). Models that choose their form test whether the season is there.",
 			set: setPeriod,
 		},
 		words("missing", "auto", "How to fill a period without a row between the first and the last of a series. `auto` means zero where all values of the source are whole and not negative (sales), else interpolate. A NULL in the value column is unknown, never zero: `auto` and `zero` leave it to the model (or interpolate it where the model cannot).",

@@ -13,6 +13,7 @@ import (
 
 	"github.com/almanacdb/almanac/engine"
 	"github.com/almanacdb/almanac/engine/calendar"
+	"github.com/almanacdb/almanac/engine/decompose"
 	"github.com/almanacdb/almanac/engine/series"
 )
 
@@ -47,7 +48,10 @@ func runPanel(ctx context.Context, env *Env, b *Bound, perSeries int, worker fun
 			return nil, fault(codeTooMany, b.Spec.Name, "narrow the source with WHERE, lower the horizon, or ask for fewer quantiles.",
 				"%d series would give %.0f rows; at most %d are produced", panel.Len(), total, maxResultRows)
 		}
-		run := &panelRun{env: env, bound: b, panel: panel, worker: worker, report: newReport(env, b, panel.Len())}
+		run := &panelRun{
+			env: env, bound: b, panel: panel, worker: worker, report: newReport(env, b, panel.Len()),
+			periods: newPeriodRule(b, panel), notes: newPanelNotes(b, panel),
+		}
 		run.perChunk = max(1, min(64, 4096/max(1, rowsEach)))
 		return &plan{
 			chunks:    (panel.Len() + run.perChunk - 1) / run.perChunk,
@@ -195,6 +199,8 @@ type panelRun struct {
 	perChunk int
 	worker   func(*rows) seriesWorker
 	report   *report
+	periods  *periodRule
+	notes    *panelNotes
 }
 
 func (p *panelRun) newWorker() chunkWorker {
@@ -204,8 +210,9 @@ func (p *panelRun) newWorker() chunkWorker {
 
 type panelChunks struct {
 	*panelRun
-	out    *rows
-	worker seriesWorker
+	out      *rows
+	worker   seriesWorker
+	detector decompose.Detector
 }
 
 func (p *panelChunks) close() { p.out.close() }
@@ -228,7 +235,7 @@ func (p *panelChunks) series(ctx context.Context, i int) error {
 	p.out.current = int32(i)
 	s := p.panel.Series(i)
 	at := timeline{p.panel, i}
-	err := p.safely(ctx, s, at, panelNotes(p.bound, p.panel, i))
+	err := p.safely(ctx, s, at, p.notes.of(i))
 	if err == nil {
 		return nil
 	}
@@ -256,66 +263,11 @@ func (p *panelChunks) safely(ctx context.Context, s series.Series, at timeline, 
 			err = panicError(r)
 		}
 	}()
-	s.Periods = seasonalPeriods(p.bound, s)
+	var found []int
+	if s.Periods, found = p.periods.of(s, &p.detector); len(found) > 0 {
+		notes = joinNotes(notes, foundPeriods(found))
+	}
 	return p.worker.one(ctx, s, at, notes)
-}
-
-// seasonalPeriods are the periods a series is treated with: those of option period; else those usual for the frequency of
-// which it has two full cycles.
-func seasonalPeriods(b *Bound, s series.Series) []int {
-	if b.Options.PeriodsGiven {
-		return b.Options.Periods
-	}
-	for i, m := range s.Periods {
-		if len(s.Y) < 2*m {
-			return s.Periods[:i:i]
-		}
-	}
-	return s.Periods
-}
-
-// panelNotes says in words what was done to the rows of a series.
-func panelNotes(b *Bound, panel *series.Panel, i int) string {
-	r := panel.Report(i)
-	one, many := periodWords(panel.Freq())
-	var notes []string
-	say := func(n int, format string) {
-		if n > 0 {
-			notes = append(notes, fmt.Sprintf(format, plural(n, one, many)))
-		}
-	}
-	say(r.Zeros, "%s without a row counted as zero")
-	say(r.Interpolated, "%s without a row interpolated")
-	say(r.Carried, "%s without a row filled with the value before")
-	say(r.Unknown, "%s without a row left unknown")
-	if r.Nulls > 0 {
-		notes = append(notes, plural(r.Nulls, "NULL value", "NULL values")+" left unknown")
-	}
-	if r.NullsFilled > 0 {
-		notes = append(notes, plural(r.NullsFilled, "NULL value", "NULL values")+" filled")
-	}
-	if r.Trailing > 0 {
-		notes = append(notes, plural(r.Trailing, "row", "rows")+" with NULL after the last known value left out")
-	}
-	if r.Duplicates > 0 && b.Options.Freq.IsZero() {
-		notes = append(notes, plural(r.Duplicates, "further row", "further rows")+" of the same "+one+" taken in by agg="+b.Options.Agg)
-	}
-	return strings.Join(notes, "; ")
-}
-
-// periodWords names a period of the frequency.
-func periodWords(f calendar.Frequency) (one, many string) {
-	words := map[calendar.Frequency][2]string{
-		{Unit: calendar.Second, N: 1}: {"second", "seconds"}, {Unit: calendar.Minute, N: 1}: {"minute", "minutes"},
-		{Unit: calendar.Hour, N: 1}: {"hour", "hours"}, {Unit: calendar.Day, N: 1}: {"day", "days"},
-		{Unit: calendar.BusinessDay, N: 1}: {"business day", "business days"}, {Unit: calendar.Week, N: 1}: {"week", "weeks"},
-		{Unit: calendar.Month, N: 1}: {"month", "months"}, {Unit: calendar.Month, N: 3}: {"quarter", "quarters"},
-		{Unit: calendar.Month, N: 12}: {"year", "years"},
-	}
-	if w, ok := words[f]; ok {
-		return w[0], w[1]
-	}
-	return "period", "periods"
 }
 
 // errBeyondCalendar is a forecast that runs past the last time its column can hold.

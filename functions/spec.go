@@ -27,6 +27,8 @@ type Spec struct {
 	columns    []OutputColumn
 	timeColumn bool
 	noKeys     bool
+	// yearly is set if a significant yearly season of daily data counts as a second period.
+	yearly bool
 	// check, if set, looks at options together once all are read; its error is a *badValue or *Error.
 	check func(*call) error
 	// Examples are SQL with the output expected, run by go test on the demo database.

@@ -9,9 +9,9 @@
 //
 //   - Calendar alignment: all curves cover the same window of calendar time. It ends at the latest time that at least
 //     CoverShare (80 %) of the series reach, and begins at the earliest time by which at least that share of those have begun. A
-//     series that covers only part of it, but at least half, takes no part in forming the groups and is put afterwards into the
-//     group whose centre is nearest over the time it has, both scaled to that time (Status Partial); one with less is not
-//     clustered (Status TooShort). Align: Stretch instead stretches every series over its own length, whenever it began: the
+//     series that covers only part of it takes no part in forming the groups and is put afterwards into the group whose
+//     centre is nearest over the time it has, both scaled to that time (Status Partial), if it has at least 6 points of the
+//     window or half of them; one with less is not clustered (Status TooShort), nor one without any (Status Outside). Align: Stretch instead stretches every series over its own length, whenever it began: the
 //     shape of a life cycle.
 //   - Missing values are interpolated along a line; beyond the first and last known value the series does not cover the window.
 //   - Long curves are averaged piecewise (piecewise aggregate approximation, Keogh et al. 2001) to at most Points (128) points.

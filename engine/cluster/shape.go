@@ -6,8 +6,12 @@ import (
 	"slices"
 )
 
-// minPoints is the shortest shape that can be compared.
-const minPoints = 3
+// minPoints is the shortest shape that can be compared. minPart is the shortest part of one, unless it is half of the shape: fewer
+// points, scaled to themselves, resemble every centre.
+const (
+	minPoints = 3
+	minPart   = 6
+)
 
 // shapes are the comparable curves of a panel.
 type shapes struct {
@@ -146,11 +150,11 @@ func aligned(series []Series, spans []span, o Options, members []Member) (*shape
 		switch {
 		case covered >= 1:
 			out.series = append(out.series, i)
-		case covered >= 0.5:
+		case to > from:
 			members[i].Status = Partial
 			out.partialSeries = append(out.partialSeries, i)
 		default:
-			members[i].Status = TooShort
+			members[i].Status = Outside
 		}
 	}
 	out.points, out.partial = NewPoints(len(out.series), p), NewPoints(len(out.partialSeries), p)
@@ -166,11 +170,13 @@ func aligned(series []Series, spans []span, o Options, members []Member) (*shape
 	for r, i := range out.partialSeries {
 		filled = interpolate(filled[:0], series[i].Y[spans[i].first:spans[i].end])
 		partialMeans(out.partial.Row(r), filled, series[i].Offset+spans[i].first-out.first, out.segment)
-		if from, to := covered(out.partial.Row(r)); to-from >= 2 {
-			standardise(out.partial.Row(r)[from:to])
+		from, to := covered(out.partial.Row(r))
+		members[i].Points = to - from
+		if members[i].Points < max(minPoints, min(minPart, (p+1)/2)) {
+			members[i].Status = TooShort
 			continue
 		}
-		members[i].Status = TooShort // covers too few whole segments
+		standardise(out.partial.Row(r)[from:to])
 	}
 	return out, nil
 }

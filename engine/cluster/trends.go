@@ -168,13 +168,16 @@ const (
 	Constant
 	// Partial is one that covers only part of the window and was assigned afterwards.
 	Partial
-	// TooShort is one that covers less than half of the window, or has fewer than two known values; it has no cluster.
+	// TooShort is one of which too few positions of the window, or values, are known to compare it (see Member.Points); it has no
+	// cluster.
 	TooShort
+	// Outside is one that ended before the window or began after it; it has no cluster.
+	Outside
 	// AllMissing is one without any known value; it has no cluster.
 	AllMissing
 )
 
-var statusNames = []string{"ok", "constant", "partial", "too short", "all missing"}
+var statusNames = []string{"ok", "constant", "partial", "too short", "outside", "all missing"}
 
 // String is the status as a word.
 func (s Status) String() string { return nameOf(statusNames, int(s)) }
@@ -195,6 +198,8 @@ type Member struct {
 	Status Status
 	// Covered is the share of the window that the series covers.
 	Covered float64
+	// Points is the number of positions of the window that a Partial or TooShort series has.
+	Points int
 }
 
 // Cluster is one group.

@@ -109,7 +109,7 @@ func checkResult(t *testing.T, r *Result) {
 	for i := len(r.Members) - 1; i >= 0; i-- {
 		m := r.Members[i]
 		if m.Cluster == 0 {
-			if m.Status != TooShort && m.Status != AllMissing || !math.IsNaN(m.Distance) || !math.IsNaN(m.Silhouette) {
+			if m.Status != TooShort && m.Status != AllMissing && m.Status != Outside || !math.IsNaN(m.Distance) || !math.IsNaN(m.Silhouette) {
 				t.Errorf("series %d without cluster: %+v", i, m)
 			}
 			continue
@@ -188,7 +188,8 @@ func TestLevelScaleAndOrderDoNotMatter(t *testing.T) {
 
 func TestDifferentSpans(t *testing.T) {
 	series, group := planted(100, 120, 0.3, 4)
-	// 10 series begin late, 1 very late; 3 end early. All lie on the same calendar.
+	// 10 series begin late, 2 very late, the second too late to compare; 3 end early, 1 before the window. All lie on the same
+	// calendar.
 	for i := range 10 {
 		series[i] = Series{Y: series[i].Y[40:], Offset: 40}
 	}
@@ -203,6 +204,8 @@ func TestDifferentSpans(t *testing.T) {
 	}
 	series[16].Y = slices.Repeat([]float64{5}, 120)
 	series[17].Y = nil
+	series[18] = Series{Y: series[18].Y[115:], Offset: 115}
+	series[19] = Series{Y: series[19].Y[:20], Offset: -20}
 	r, err := Trends(t.Context(), series, Options{K: 4, CoverShare: 0.85})
 	if err != nil {
 		t.Fatal(err)
@@ -215,10 +218,12 @@ func TestDifferentSpans(t *testing.T) {
 	for i := range series {
 		want := OK
 		switch {
-		case i < 10 || i >= 11 && i < 14:
+		case i < 14:
 			want = Partial
-		case i == 10:
+		case i == 18:
 			want = TooShort
+		case i == 19:
+			want = Outside
 		case i == 14 || i == 17:
 			want = AllMissing
 		case i == 16:
@@ -230,8 +235,8 @@ func TestDifferentSpans(t *testing.T) {
 	}
 	var a, b []int
 	for i := range series {
-		// A hump cut off before its top is not to be told from a falling line.
-		if s := r.Members[i].Status; s == OK || (s == Partial && group[i] != 3) {
+		// A hump cut off before its top is not to be told from a falling line, nor a line of 20 points from many things.
+		if s := r.Members[i].Status; s == OK || (s == Partial && group[i] != 3 && i != 10) {
 			a, b = append(a, group[i]), append(b, right[i])
 			judged++
 		}
@@ -354,20 +359,82 @@ func TestCancelled(t *testing.T) {
 	}
 }
 
-func TestDescribe(t *testing.T) {
-	random := rand.New(rand.NewPCG(3, 3))
-	flat := 0
-	for range 200 {
-		v := make([]float64, 60)
-		for i := range v {
-			v[i] = random.NormFloat64()
+// noise is autoregressive with coefficient phi, of unit innovations.
+func noise(random *rand.Rand, n int, phi float64) []float64 {
+	v := make([]float64, n)
+	x := random.NormFloat64() / math.Sqrt(1-phi*phi)
+	for i := range v {
+		v[i] = x
+		x = phi*x + random.NormFloat64()
+	}
+	return v
+}
+
+// TestDescribeSimulated counts the words for simulated centres: of noise without movement, and with movements that a person
+// sees.
+func TestDescribeSimulated(t *testing.T) {
+	const runs = 200
+	for _, k := range []struct {
+		name   string
+		n      int
+		phi    float64
+		scale  float64 // of the noise
+		signal func(t int) float64
+		period int
+		word   string
+		least  float64 // share of runs
+	}{
+		{name: "white noise", n: 78, scale: 1, period: 26, word: "flat", least: 0.97},
+		{name: "white noise, short", n: 12, scale: 1, period: 4, word: "flat", least: 0.95},
+		{name: "white noise of many series", n: 128, scale: 0.15, period: 52, word: "flat", least: 0.97},
+		{name: "noise with memory", n: 78, phi: 0.6, scale: 1, period: 26, word: "flat", least: 0.95},
+		{name: "noise with long memory", n: 128, phi: 0.8, scale: 0.3, period: 26, word: "flat", least: 0.9},
+		{name: "rising", n: 78, scale: 0.2, signal: func(t int) float64 { return 0.01 * float64(t) }, period: 26, word: "rising", least: 0.97},
+		{name: "falling", n: 36, scale: 0.3, signal: func(t int) float64 { return -0.04 * float64(t) }, period: 12, word: "falling", least: 0.95},
+		{name: "rising and saturating", n: 78, scale: 0.2, signal: func(t int) float64 { return 2 / (1 + math.Exp(-float64(t-30)/6)) }, period: 26, word: "rising", least: 0.97},
+		{name: "a hair's breadth", n: 78, scale: 0.01, signal: func(t int) float64 { return 0.002 * float64(t) }, period: 26, word: "flat", least: 0.97},
+		{name: "three summers", n: 78, scale: 0.3, signal: func(t int) float64 { return 0.5 * math.Sin(2*math.Pi*float64(t)/26.07) }, period: 26, word: "seasonal", least: 0.97},
+		{name: "three Christmases", n: 78, phi: 0.3, scale: 0.2, signal: func(t int) float64 {
+			if t%26 == 25 {
+				return 2
+			}
+			return 0
+		}, period: 26, word: "seasonal", least: 0.9},
+		{name: "two summers on a slope", n: 104, scale: 0.2, signal: func(t int) float64 { return 0.004*float64(t) + 0.6*math.Cos(2*math.Pi*float64(t)/52) }, period: 52, word: "seasonal", least: 0.95},
+		{name: "a slope with a ripple", n: 72, scale: 0.1, signal: func(t int) float64 { return 0.03*float64(t) + 0.15*math.Sin(2*math.Pi*float64(t)/12) }, period: 12, word: "rising", least: 0.97},
+		{name: "a cycle of its own", n: 100, scale: 0.4, signal: func(t int) float64 { return 0.6 * math.Sin(2*math.Pi*float64(t)/9) }, word: "seasonal", least: 0.95},
+	} {
+		random := rand.New(rand.NewPCG(3, uint64(k.n)))
+		var periods []int
+		if k.period > 0 {
+			periods = []int{k.period}
 		}
-		if Describe(v, []int{12}) == "flat" {
-			flat++
+		words := map[string]int{}
+		for range runs {
+			v := noise(random, k.n, k.phi)
+			for i := range v {
+				v[i] *= k.scale
+				if k.signal != nil {
+					v[i] += k.signal(i)
+				}
+			}
+			words[Describe(v, periods)]++
+		}
+		t.Logf("%s: %v", k.name, words)
+		if float64(words[k.word]) < k.least*runs {
+			t.Errorf("%s: %v, want %.0f %% %s", k.name, words, 100*k.least, k.word)
 		}
 	}
-	if flat < 190 { // a test at level 0.05 and an effect of a twelfth of the variance
-		t.Errorf("%d of 200 white noises are flat", flat)
+}
+
+func TestDescribe(t *testing.T) {
+	for word, curve := range map[string][]float64{
+		"flat":   make([]float64, 20),
+		"rising": {-1.5, -1.2, -0.9, -0.5, 0, 0.1, 0.4, 0.9, 1.2, 1.6},
+	} {
+		if w := Describe(curve, nil); w != word {
+			t.Errorf("%v is %q, want %q", curve, w, word)
+		}
 	}
 	// Kendall's S of 1..10 is 45, its variance 125: z = 44/sqrt(125).
 	line := []float64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}

@@ -213,7 +213,8 @@ type autoFitted struct {
 	trials      []*trial // of the members, while being fitted
 	spread      float64  // factor on the distance of quantiles from the mean
 	nonNegative bool
-	cut         int // observations at the beginning that were left out
+	cut         int       // observations at the beginning that were left out
+	y           []float64 // the others
 	note        string
 	description engine.Description
 	scratch     engine.Forecast
@@ -291,6 +292,7 @@ func (f *autoFitted) FittedValues(dst []float64) []float64 {
 func (f *autoFitted) Describe() engine.Description { return f.description }
 
 func (f *autoFitted) describe(y []float64) {
+	f.y = y
 	var label strings.Builder
 	nan := math.NaN()
 	d := engine.Description{LogLik: nan, AIC: nan, AICc: nan, BIC: nan, Note: f.note}

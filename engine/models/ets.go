@@ -212,6 +212,7 @@ func newETSFitted(w *etsWork, o etsOptimum, given, y []float64, ahead int, scale
 	f.description = engine.Description{
 		Model: o.form.String(), LogLik: -criterion / 2, AIC: aic, AICc: aicc,
 		BIC: criterion + math.Log(float64(observed))*float64(np+1), Sigma2: f.sigma2, Params: f.describeParams(),
+		Relative: o.form.err == 'M',
 	}
 	if o.form.err == 'A' {
 		f.description.Sigma2 *= scale * scale
