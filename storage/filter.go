@@ -317,7 +317,7 @@ func (f *filter) narrow(v *columns.View, rows []int32) []int32 {
 			if v.Null(int(i)) {
 				continue
 			}
-			b := buf
+			var b []byte
 			if f.class == columns.Bytes || f.class == columns.Fixed {
 				b = v.Bytes(int(i))
 			} else {

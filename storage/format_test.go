@@ -108,8 +108,10 @@ func writeVersion1(t *testing.T) {
 	db := openShop(t, mem, storage.Options{SpillRows: 30})
 	rng := rand.New(rand.NewPCG(2, 2))
 	txn := db.Begin()
-	must(t, txn.CreateTable(storage.TableSpec{Database: "shop", Name: "Types", Schema: typeSchema, AutoIncrement: 0, Meta: []byte{0, 1, 2},
-		Keys: []storage.Key{{Name: "PRIMARY", Columns: []int{0}, Primary: true, Unique: true}, {Name: "by_c12", Columns: []int{12, 3}}}}))
+	must(t, txn.CreateTable(storage.TableSpec{
+		Database: "shop", Name: "Types", Schema: typeSchema, AutoIncrement: 0, Meta: []byte{0, 1, 2},
+		Keys: []storage.Key{{Name: "PRIMARY", Columns: []int{0}, Primary: true, Unique: true}, {Name: "by_c12", Columns: []int{12, 3}}},
+	}))
 	must(t, txn.Commit(ctx))
 	types := func(keys ...int64) {
 		b := array.NewRecordBuilder(memory.NewGoAllocator(), typeSchema)

@@ -72,8 +72,10 @@ func m5Batches(t testing.TB) []arrow.RecordBatch {
 }
 
 func m5Spec() storage.TableSpec {
-	return storage.TableSpec{Database: "m5", Name: "sales", Schema: m5Schema, AutoIncrement: -1,
-		Keys: []storage.Key{{Name: "PRIMARY", Columns: []int{0, 1}, Unique: true, Primary: true}}}
+	return storage.TableSpec{
+		Database: "m5", Name: "sales", Schema: m5Schema, AutoIncrement: -1,
+		Keys: []storage.Key{{Name: "PRIMARY", Columns: []int{0, 1}, Unique: true, Primary: true}},
+	}
 }
 
 // BenchmarkM5 loads the 4.7 million rows, reopens and scans: the numbers quoted in docs/adr/0003-storage-format.md.

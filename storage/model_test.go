@@ -204,7 +204,7 @@ func (r *modelRun) tableRows(txn *storage.Txn, name string) (map[string]sale, er
 }
 
 func (m *model) equal(o *model) bool {
-	return maps.Equal(m.objects, o.objects) && maps.EqualFunc(m.tables, o.tables, func(a, b map[string]sale) bool { return maps.Equal(a, b) })
+	return maps.Equal(m.objects, o.objects) && maps.EqualFunc(m.tables, o.tables, maps.Equal)
 }
 
 // compare checks the database against the truth, or against what it may have become.

@@ -183,8 +183,10 @@ func TestEveryTypeEveryRange(t *testing.T) {
 	db := openShop(t, vfs.NewMem(), storage.Options{SpillRows: 150})
 	defer db.Close()
 	txn := db.Begin()
-	must(t, txn.CreateTable(storage.TableSpec{Database: "shop", Name: "types", Schema: typeSchema, AutoIncrement: -1,
-		Keys: []storage.Key{{Name: "PRIMARY", Columns: []int{0}, Primary: true, Unique: true}}}))
+	must(t, txn.CreateTable(storage.TableSpec{
+		Database: "shop", Name: "types", Schema: typeSchema, AutoIncrement: -1,
+		Keys: []storage.Key{{Name: "PRIMARY", Columns: []int{0}, Primary: true, Unique: true}},
+	}))
 	must(t, txn.Commit(ctx))
 	var truth [][]any
 	order := rng.Perm(600)

@@ -50,17 +50,17 @@ type tableState struct {
 	version uint64    // the commit that last changed the data
 }
 
-func (t *tableState) bytes() int64 {
+func (v *tableState) bytes() int64 {
 	var n int64
-	for _, p := range t.parts {
+	for _, p := range v.parts {
 		n += p.part.bytes
 	}
 	return n
 }
 
-func (t *tableState) memoryBytes() int64 {
+func (v *tableState) memoryBytes() int64 {
 	var n int64
-	for _, p := range t.parts {
+	for _, p := range v.parts {
 		if p.mem != nil {
 			n += p.part.bytes
 		}
@@ -69,14 +69,14 @@ func (t *tableState) memoryBytes() int64 {
 }
 
 // findRow locates a live row by id.
-func (t *tableState) findRow(id uint64) (part, pos int, ok bool, err error) {
-	for i := range t.parts {
-		pos, ok, err := t.parts[i].position(id)
+func (v *tableState) findRow(id uint64) (part, pos int, ok bool, err error) {
+	for i := range v.parts {
+		pos, ok, err := v.parts[i].position(id)
 		if err != nil {
 			return 0, 0, false, err
 		}
 		if ok {
-			return i, pos, !t.parts[i].isDeleted(pos), nil
+			return i, pos, !v.parts[i].isDeleted(pos), nil
 		}
 	}
 	return 0, 0, false, nil

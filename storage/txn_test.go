@@ -36,28 +36,38 @@ func TestSnapshotAndConflicts(t *testing.T) {
 		first, second func(txn *storage.Txn, tab *storage.Table) error
 		conflict      bool
 	}{
-		{"both delete a row", func(txn *storage.Txn, tab *storage.Table) error { return tab.Delete(ctx, []storage.RowID{id(txn, 1)}) },
-			func(txn *storage.Txn, tab *storage.Table) error { return tab.Delete(ctx, []storage.RowID{id(txn, 1)}) }, true},
-		{"different rows", func(txn *storage.Txn, tab *storage.Table) error {
-			return tab.Append(ctx, batch(sale{"b", 1, nil, nil, nil}))
+		{
+			"both delete a row", func(txn *storage.Txn, tab *storage.Table) error { return tab.Delete(ctx, []storage.RowID{id(txn, 1)}) },
+			func(txn *storage.Txn, tab *storage.Table) error { return tab.Delete(ctx, []storage.RowID{id(txn, 1)}) }, true,
 		},
-			func(txn *storage.Txn, tab *storage.Table) error { return tab.Delete(ctx, []storage.RowID{id(txn, 2)}) }, false},
-		{"same key", func(txn *storage.Txn, tab *storage.Table) error {
-			return tab.Append(ctx, batch(sale{"c", 1, nil, nil, nil}))
+		{
+			"different rows", func(txn *storage.Txn, tab *storage.Table) error {
+				return tab.Append(ctx, batch(sale{"b", 1, nil, nil, nil}))
+			},
+			func(txn *storage.Txn, tab *storage.Table) error { return tab.Delete(ctx, []storage.RowID{id(txn, 2)}) }, false,
 		},
+		{
+			"same key", func(txn *storage.Txn, tab *storage.Table) error {
+				return tab.Append(ctx, batch(sale{"c", 1, nil, nil, nil}))
+			},
 			func(txn *storage.Txn, tab *storage.Table) error {
 				return tab.Append(ctx, batch(sale{"c", 1, nil, nil, nil}))
-			}, true},
-		{"same secondary key", func(txn *storage.Txn, tab *storage.Table) error {
-			return tab.Append(ctx, batch(sale{"d", 1, nil, nil, int32(7)}))
+			}, true,
 		},
+		{
+			"same secondary key", func(txn *storage.Txn, tab *storage.Table) error {
+				return tab.Append(ctx, batch(sale{"d", 1, nil, nil, int32(7)}))
+			},
 			func(txn *storage.Txn, tab *storage.Table) error {
 				return tab.Append(ctx, batch(sale{"d", 2, nil, nil, int32(7)}))
-			}, true},
-		{"truncate against append", func(txn *storage.Txn, tab *storage.Table) error {
-			return tab.Append(ctx, batch(sale{"e", 1, nil, nil, nil}))
+			}, true,
 		},
-			func(txn *storage.Txn, tab *storage.Table) error { return tab.Truncate() }, true},
+		{
+			"truncate against append", func(txn *storage.Txn, tab *storage.Table) error {
+				return tab.Append(ctx, batch(sale{"e", 1, nil, nil, nil}))
+			},
+			func(txn *storage.Txn, tab *storage.Table) error { return tab.Truncate() }, true,
+		},
 		{"alter against append", func(txn *storage.Txn, tab *storage.Table) error {
 			s := salesSpec("sales")
 			s.Meta = []byte("new")
@@ -65,14 +75,20 @@ func TestSnapshotAndConflicts(t *testing.T) {
 		}, func(txn *storage.Txn, tab *storage.Table) error {
 			return tab.Append(ctx, batch(sale{"f", 1, nil, nil, nil}))
 		}, true},
-		{"same object", func(txn *storage.Txn, _ *storage.Table) error { return txn.PutObject("view", "shop", "v", nil) },
-			func(txn *storage.Txn, _ *storage.Table) error { return txn.PutObject("view", "shop", "V", nil) }, true},
-		{"same table name", func(txn *storage.Txn, _ *storage.Table) error { return txn.CreateTable(salesSpec("n")) },
-			func(txn *storage.Txn, _ *storage.Table) error { return txn.CreateTable(salesSpec("N")) }, true},
-		{"database dropped", func(txn *storage.Txn, _ *storage.Table) error { return txn.DropDatabase("shop") },
+		{
+			"same object", func(txn *storage.Txn, _ *storage.Table) error { return txn.PutObject("view", "shop", "v", nil) },
+			func(txn *storage.Txn, _ *storage.Table) error { return txn.PutObject("view", "shop", "V", nil) }, true,
+		},
+		{
+			"same table name", func(txn *storage.Txn, _ *storage.Table) error { return txn.CreateTable(salesSpec("n")) },
+			func(txn *storage.Txn, _ *storage.Table) error { return txn.CreateTable(salesSpec("N")) }, true,
+		},
+		{
+			"database dropped", func(txn *storage.Txn, _ *storage.Table) error { return txn.DropDatabase("shop") },
 			func(txn *storage.Txn, tab *storage.Table) error {
 				return tab.Append(ctx, batch(sale{"g", 1, nil, nil, nil}))
-			}, true},
+			}, true,
+		},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

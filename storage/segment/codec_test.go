@@ -32,8 +32,10 @@ func codecColumns(n int) map[string]arrow.Array {
 		ids.Append(fmt.Sprintf("CA_1_FOODS_%d", i/1500))
 		notes.Append(fmt.Sprintf("order %d of customer %d", rng.IntN(1e9), rng.IntN(1e5)))
 	}
-	return map[string]arrow.Array{"counts": counts.NewArray(), "dates": dates.NewArray(), "prices": prices.NewArray(),
-		"noise": noise.NewArray(), "ids": ids.NewArray(), "notes": notes.NewArray()}
+	return map[string]arrow.Array{
+		"counts": counts.NewArray(), "dates": dates.NewArray(), "prices": prices.NewArray(),
+		"noise": noise.NewArray(), "ids": ids.NewArray(), "notes": notes.NewArray(),
+	}
 }
 
 // BenchmarkCodec measures what docs/adr/0003-storage-format.md quotes.

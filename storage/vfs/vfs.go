@@ -6,6 +6,7 @@
 package vfs
 
 import (
+	"errors"
 	"io"
 	"io/fs"
 	"path/filepath"
@@ -73,7 +74,7 @@ func ReadFile(fsys FS, name string) ([]byte, error) {
 	if int64(n) == size {
 		return b, nil
 	}
-	if err == nil || err == io.EOF {
+	if err == nil || errors.Is(err, io.EOF) {
 		err = &fs.PathError{Op: "read", Path: name, Err: io.ErrUnexpectedEOF}
 	}
 	return nil, err
