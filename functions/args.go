@@ -59,8 +59,8 @@ type Example struct {
 	Title string
 	// SQL runs against the demo database (tables demo.sales and demo.airline).
 	SQL string
-	// Output is the expected result: one line per row, columns separated by two spaces, floats to six significant
-	// digits. Empty means that only success is checked.
+	// Output is the result as a command-line client draws it, floats to six significant digits. All fills it in from the
+	// folder examples, which a test on the demo database holds to what the server answers.
 	Output string
 }
 

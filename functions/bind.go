@@ -14,9 +14,15 @@ import (
 
 // All lists the table functions in the order of the documentation.
 func All() []*Spec {
-	return []*Spec{
+	all := []*Spec{
 		forecastSpec(), forecastQuantilesSpec(), decomposeSpec(), clusterTrendsSpec(), clusterProfilesSpec(),
 	}
+	for _, s := range all {
+		for i := range s.Examples {
+			s.Examples[i].Output = exampleOutput(s.ExampleFile(i))
+		}
+	}
+	return all
 }
 
 // Bind checks the arguments of a call against the source's columns and reads the options. args are those behind the source.

@@ -113,6 +113,10 @@ func clusterTrendsSpec() *Spec {
 				SQL:   "SELECT sku, cluster, size, trend FROM CLUSTER_TRENDS('SELECT sold_on, sku, SUM(units) AS units FROM demo.sales GROUP BY sold_on, sku', 'sold_on', 'units', 6, 'by=sku') WHERE is_medoid = 1 ORDER BY cluster",
 			},
 			{
+				Title: "Where a new product and a withdrawn one belong",
+				SQL:   "SELECT sku, cluster, distance, trend, status FROM CLUSTER_TRENDS('demo.sales', 'sold_on', 'units', 4, 'by=store,sku') WHERE store = 'Exeter' AND status <> 'ok'",
+			},
+			{
 				Title: "The number of groups left to the data",
 				SQL:   "SELECT cluster, MAX(trend) AS trend, COUNT(*) AS n FROM CLUSTER_TRENDS('demo.sales', 'sold_on', 'units', 'auto', 'by=store,sku; distance=correlation') GROUP BY cluster ORDER BY cluster",
 			},
@@ -143,7 +147,7 @@ start of the window (or, stretched, of the series), to its end.
 		Output: outputSchema,
 		Examples: []Example{{
 			Title: "The curves of four groups, for a chart",
-			SQL:   "SELECT * FROM CLUSTER_PROFILES('demo.sales', 'sold_on', 'units', 4, 'by=store,sku')",
+			SQL:   "SELECT * FROM CLUSTER_PROFILES('demo.sales', 'sold_on', 'units', 4, 'by=store,sku') WHERE cluster = 1 AND position <= 8",
 		}},
 		Run: runClusterProfiles,
 	}

@@ -52,7 +52,11 @@ A series that cannot be decomposed (` + "`on_error=report`" + `) keeps its rows 
 		Examples: []Example{
 			{
 				Title: "The components of the airline passengers",
-				SQL:   "SELECT * FROM DECOMPOSE('demo.airline', 'month', 'passengers', 'method=multiplicative')",
+				SQL:   "SELECT month, actual, trend, seasonal, remainder, seasonal_strength FROM DECOMPOSE('demo.airline', 'month', 'passengers', 'method=multiplicative') WHERE month BETWEEN '1960-01-01' AND '1960-08-01'",
+			},
+			{
+				Title: "The week and the year of the garden products of the chain; the year was found in the data",
+				SQL:   "SELECT sold_on, actual, trend, seasonal, seasonal_2, remainder FROM DECOMPOSE('SELECT sold_on, SUM(units) AS units FROM demo.sales WHERE sku LIKE ''GARDEN%'' GROUP BY sold_on', 'sold_on', 'units') WHERE sold_on BETWEEN '2025-06-01' AND '2025-06-07'",
 			},
 			{
 				Title: "The most seasonal products",

@@ -45,8 +45,8 @@ in proportion to the fitted value for multiplicative ones. A model has no fitted
 		Output:     outputSchema,
 		Examples: []Example{
 			{
-				Title: "The next two years of airline passengers",
-				SQL:   "SELECT month, step, forecast, lower_bound, upper_bound, model FROM FORECAST('demo.airline', 'month', 'passengers', 24)",
+				Title: "The next half year of airline passengers",
+				SQL:   "SELECT month, forecast, lower_bound, upper_bound, status FROM FORECAST('demo.airline', 'month', 'passengers', 6)",
 			},
 			{
 				Title: "Four weeks for every product of every store, from the sales table",
@@ -54,11 +54,15 @@ in proportion to the fitted value for multiplicative ones. A model has no fitted
 			},
 			{
 				Title: "History and forecast in one result, for a chart",
-				SQL:   "SELECT month, row_type, actual, forecast, lower_bound, upper_bound FROM FORECAST('demo.airline', 'month', 'passengers', 12, 'model=arima(0,1,1)(0,1,1)[12]; history=36; level=0.8')",
+				SQL:   "SELECT month, step, row_type, actual, forecast, lower_bound, upper_bound FROM FORECAST('demo.airline', 'month', 'passengers', 3, 'model=arima(0,1,1)(0,1,1)[12]; history=3; level=0.8')",
+			},
+			{
+				Title: "What to know of the products of a store: which have ended, and where zeros were filled in",
+				SQL:   "SELECT sku, MIN(sold_on) AS starts, model, status FROM FORECAST('demo.sales', 'sold_on', 'units', 7, 'by=store,sku; model=ets') WHERE store = 'Bristol' AND sku IN ('DRINKS-01', 'DRINKS-02', 'STAPLES-07') GROUP BY sku, model, status ORDER BY sku",
 			},
 			{
 				Title: "A SELECT as the source: revenue of the whole chain, by month",
-				SQL:   "SELECT * FROM FORECAST('SELECT sold_on, SUM(units*price) AS revenue FROM demo.sales GROUP BY sold_on', 'sold_on', 'revenue', 6, 'freq=monthly; model=theta')",
+				SQL:   "SELECT sold_on, forecast, lower_bound, upper_bound, model, status FROM FORECAST('SELECT sold_on, SUM(units*price) AS revenue FROM demo.sales GROUP BY sold_on', 'sold_on', 'revenue', 3, 'freq=monthly')",
 			},
 		},
 		Run: runForecast,
@@ -88,11 +92,11 @@ quantile. Quantiles of one step never cross. Seasonal periods and models are as 
 		Examples: []Example{
 			{
 				Title: "How many units cover demand on nine days of ten",
-				SQL:   "SELECT sold_on, sku, value AS units FROM FORECAST_QUANTILES('demo.sales', 'sold_on', 'units', 7, 'by=store,sku; q=0.9; model=ets') WHERE store = (SELECT MIN(store) FROM demo.sales)",
+				SQL:   "SELECT sold_on, store, value AS units FROM FORECAST_QUANTILES('demo.sales', 'sold_on', 'units', 7, 'by=store,sku; q=0.9; model=ets') WHERE sku = 'DRINKS-01' AND step = 7",
 			},
 			{
 				Title: "A fan of quantiles",
-				SQL:   "SELECT * FROM FORECAST_QUANTILES('demo.airline', 'month', 'passengers', 12, 'q=0.05,0.25,0.5,0.75,0.95')",
+				SQL:   "SELECT * FROM FORECAST_QUANTILES('demo.airline', 'month', 'passengers', 2, 'q=0.05,0.25,0.5,0.75,0.95; model=ets')",
 			},
 		},
 		Run: runForecastQuantiles,

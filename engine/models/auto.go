@@ -193,10 +193,18 @@ func (a autoModel) fit(ctx context.Context, s series.Series, st summary) (*autoF
 		own = f.lean(yardstick, share, s, origins, plan.squared)
 	}
 	if own > theirs {
-		return yardstick.alone(fmt.Sprintf("fell back to %s: over %d origins no combination had a smaller error", plan.yardstick, len(origins))), nil
+		return yardstick.alone(fmt.Sprintf("fell back to %s: over %s no combination had a smaller error", plan.yardstick, counted(len(origins), "origin"))), nil
 	}
-	f.note = fmt.Sprintf("backtest of %d origins, %d steps: error %.3g times that of %s", len(origins), plan.horizon, safeRatio(own, theirs), plan.yardstick)
+	f.note = fmt.Sprintf("backtest of %s, %s: error %.2f times that of %s", counted(len(origins), "origin"), counted(plan.horizon, "step"), safeRatio(own, theirs), plan.yardstick)
 	return f, nil
+}
+
+// counted is a number with its noun.
+func counted(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
 }
 
 func safeRatio(a, b float64) float64 {

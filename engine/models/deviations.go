@@ -137,7 +137,11 @@ func (f *autoFitted) InnovationDeviations(dst []float64) []float64 {
 func standardiseDeviations(d, y, fitted []float64) {
 	square, n := 0.0, 0.0
 	for t, v := range d {
-		if e := (y[t] - fitted[t]) / v; e == e && !math.IsInf(e, 0) {
+		e := (y[t] - fitted[t]) / v
+		if y[t] == fitted[t] {
+			e = 0 // also where no deviation is expected
+		}
+		if e == e && !math.IsInf(e, 0) {
 			square, n = square+e*e, n+1
 		}
 	}
