@@ -68,7 +68,7 @@ func (f *csvFile) readHeader() error {
 	if f.delimiter == 0 {
 		f.delimiter = sniffDelimiter(head)
 	}
-	first, err := f.parser(in).Read()
+	first, err := f.splitter(in).next()
 	if err != nil {
 		return f.rowError(err)
 	}
@@ -181,12 +181,8 @@ func (f *csvFile) open() (*input, error) {
 	return in, nil
 }
 
-func (f *csvFile) parser(in *input) *csv.Reader {
-	p := csv.NewReader(in.text)
-	p.Comma = f.delimiter
-	p.ReuseRecord = true
-	p.FieldsPerRecord = len(f.names) // 0 for the header: any
-	return p
+func (f *csvFile) splitter(in *input) *splitter {
+	return newSplitter(in.text, f.delimiter, len(f.names)) // no names yet at the header: any number
 }
 
 // rowError puts the file's name and line on what the CSV parser found wrong.
@@ -210,15 +206,14 @@ func (f *csvFile) rowError(err error) error {
 // Names lists the columns in order.
 func (f *csvFile) Names() []string { return f.names }
 
-// rows calls do for each row of data. The fields are valid during the call; line gives the line that a field starts on.
-func (f *csvFile) rows(ctx context.Context, do func(fields []string, line func(field int) int64) error) error {
+// rows calls do for each row of data. The slice of fields is valid during the call; at tells where a field was found and how.
+func (f *csvFile) rows(ctx context.Context, do func(fields []string, at *splitter) error) error {
 	in, err := f.open()
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	p := f.parser(in)
-	line := func(field int) int64 { l, _ := p.FieldPos(field); return int64(l) }
+	split := f.splitter(in)
 	for n := 0; ; n++ {
 		if n&0x3fff == 0 {
 			if err := ctx.Err(); err != nil {
@@ -228,7 +223,7 @@ func (f *csvFile) rows(ctx context.Context, do func(fields []string, line func(f
 				f.opts.Progress(in.disk.n, f.size)
 			}
 		}
-		fields, err := p.Read()
+		fields, err := split.next()
 		if errors.Is(err, io.EOF) {
 			if f.opts.Progress != nil {
 				f.opts.Progress(f.size, f.size)
@@ -241,7 +236,7 @@ func (f *csvFile) rows(ctx context.Context, do func(fields []string, line func(f
 		if n == 0 && !f.opts.NoHeader {
 			continue
 		}
-		if err := do(fields, line); err != nil {
+		if err := do(fields, split); err != nil {
 			return err
 		}
 	}
@@ -250,14 +245,14 @@ func (f *csvFile) rows(ctx context.Context, do func(fields []string, line func(f
 // Columns reads the whole file and infers each column's type.
 func (f *csvFile) Columns(ctx context.Context) ([]Inferred, error) {
 	guesses := make([]guess, len(f.names))
-	err := f.rows(ctx, func(fields []string, line func(int) int64) error {
+	err := f.rows(ctx, func(fields []string, split *splitter) error {
 		for i, s := range fields {
 			if f.null[s] {
 				guesses[i].nulls++
 				continue
 			}
 			if !utf8.ValidString(s) {
-				return f.notUTF8(line(i), i, s)
+				return f.notUTF8(split.lineOf(i), i, s)
 			}
 			guesses[i].add(s)
 		}
@@ -308,27 +303,27 @@ func (f *csvFile) Read(ctx context.Context, target []Column) (array.RecordReader
 		defer b.Release()
 		rows, most := 0, f.opts.batchRows()
 		b.Reserve(most)
-		err := f.rows(ctx, func(fields []string, line func(int) int64) error {
+		err := f.rows(ctx, func(fields []string, split *splitter) error {
 			for i, j := range at {
 				if j < 0 {
 					b.Field(i).AppendNull()
 					continue
 				}
 				s := fields[j]
-				if f.null[s] {
+				if f.null[s] && (f.opts.Null != nil || !split.quoted(j) || !target[i].isText()) {
 					if target[i].Field.Nullable {
 						b.Field(i).AppendNull()
 						continue
 					}
 					if s != "" || target[i].Field.Type.ID() != arrow.STRING {
-						return &ValueError{File: f.path, Line: line(j), Column: f.names[j], Value: s, Want: "allowed: the column is NOT NULL"}
+						return &ValueError{File: f.path, Line: split.lineOf(j), Column: f.names[j], Value: s, Want: "allowed: the column is NOT NULL"}
 					}
 				}
 				if want := cells[i](b.Field(i), s); want != "" {
 					if !utf8.ValidString(s) {
-						return f.notUTF8(line(j), j, s)
+						return f.notUTF8(split.lineOf(j), j, s)
 					}
-					return &ValueError{File: f.path, Line: line(j), Column: f.names[j], Value: s, Want: want}
+					return &ValueError{File: f.path, Line: split.lineOf(j), Column: f.names[j], Value: s, Want: want}
 				}
 			}
 			if rows++; rows == most {
@@ -374,7 +369,7 @@ func (f *csvFile) inferOrders(ctx context.Context, target []Column, at []int) er
 	}
 	iso := errors.New("ISO dates")
 	seen := 0
-	err := f.rows(ctx, func(fields []string, _ func(int) int64) error {
+	err := f.rows(ctx, func(fields []string, _ *splitter) error {
 		for _, j := range dates {
 			if _, ok := parseStamp(fields[j], yearFirst); !ok && !f.null[fields[j]] {
 				return io.ErrUnexpectedEOF // some other order: look at everything

@@ -56,7 +56,8 @@ type Options struct {
 	Delimiter rune
 	// NoHeader says that a CSV file's first line is data. Columns are then called column_1, column_2, …
 	NoHeader bool
-	// Null are the texts that mean NULL; nil means the empty field, NULL and \N.
+	// Null are the texts that mean NULL, quoted or not; nil means the empty field, NULL and \N, which in quotes are values of a
+	// column of texts.
 	Null []string
 	// Charset is the IANA name of a CSV file's character set; empty means UTF-8.
 	Charset string
@@ -91,6 +92,13 @@ type Column struct {
 	// Encode, if set, appends a CSV text to the builder in place of the conversion built in (for types that only the caller
 	// knows, such as enumerations). Its error says what the column takes.
 	Encode func(b array.Builder, text string) error
+	// Text says that the values are texts though the Arrow type is not (an enumeration): in quotes, "" and "NULL" are values.
+	Text bool
+}
+
+func (c Column) isText() bool {
+	id := c.Field.Type.ID()
+	return c.Text || c.Encode == nil && (id == arrow.STRING || id == arrow.BINARY)
 }
 
 // Inferred is a column as a file shows it.
