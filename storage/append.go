@@ -156,15 +156,20 @@ func (v *tableState) checkUnique(k *tableKey, views []*columns.View) error {
 	if len(overlap) == 0 {
 		return nil
 	}
+	// Part by part, so that one index at a time is in use; the first row that collides is reported.
 	var enc []byte
-	for i := range n {
-		var null bool
-		if enc, null = k.encoder.AppendRow(enc[:0], views, i); null {
-			continue
+	var dup *DuplicateKeyError
+	for _, p := range overlap {
+		f, err := p.finder(k, ncols)
+		if err != nil {
+			return err
 		}
-		hash := xxh3.Hash(enc)
-		for _, p := range overlap {
-			pos, ok, err := p.find(k, ncols, enc, hash)
+		for i := range n {
+			var null bool
+			if enc, null = k.encoder.AppendRow(enc[:0], views, i); null {
+				continue
+			}
+			pos, ok, err := f.find(enc, xxh3.Hash(enc))
 			if err != nil {
 				return err
 			}
@@ -175,8 +180,13 @@ func (v *tableState) checkUnique(k *tableKey, views []*columns.View) error {
 			if err != nil {
 				return err
 			}
-			return &DuplicateKeyError{Table: v.def.name(), Key: k.Name, Values: keyValues(k, views, i), Row: RowID(id), BatchRow: i, FirstBatchRow: -1}
+			dup = &DuplicateKeyError{Table: v.def.name(), Key: k.Name, Values: keyValues(k, views, i), Row: RowID(id), BatchRow: i, FirstBatchRow: -1}
+			n = i // later parts matter only for earlier rows
+			break
 		}
+	}
+	if dup != nil {
+		return dup
 	}
 	return nil
 }
@@ -250,48 +260,69 @@ func (t *Txn) sameKey(a *tableDef, ka *tableKey, b *tableDef, kb *tableKey) bool
 	return true
 }
 
-// verifyPart checks one part against itself and the parts of v.
+// verifyPart checks one part against itself and the parts of v, one after the other.
 func (v *tableState) verifyPart(ctx context.Context, k *tableKey, p partRef) error {
 	groups, err := p.groups()
 	if err != nil {
 		return err
 	}
 	ncols := v.def.columns()
-	start := 0
-	var enc []byte
-	for g := range groups {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		views, err := p.key(g, ncols, k.encoder)
+	lo, hi, found, err := p.keyRange(k, ncols)
+	if err != nil || !found {
+		return err
+	}
+	for _, other := range append(v.parts[:len(v.parts):len(v.parts)], p) {
+		least, most, found, err := other.keyRange(k, ncols)
 		if err != nil {
 			return err
 		}
-		n := views[k.Columns[0]].Len
-		for i := range n {
-			if p.isDeleted(start + i) {
-				continue
-			}
-			var null bool
-			if enc, null = k.encoder.AppendRow(enc[:0], views, i); null {
-				continue
-			}
-			hash := xxh3.Hash(enc)
-			for _, other := range append(v.parts[:len(v.parts):len(v.parts)], p) {
-				pos, ok, err := other.find(k, ncols, enc, hash)
-				if err != nil {
-					return err
-				}
-				if ok && (other.part != p.part || pos != start+i) {
-					id, err := other.idAt(pos)
-					if err != nil {
-						return err
-					}
-					return &DuplicateKeyError{Table: v.def.name(), Key: k.Name, Values: keyValues(k, views, i), Row: RowID(id), FirstBatchRow: -1}
-				}
-			}
+		if !found || bytes.Compare(most, lo) < 0 || bytes.Compare(least, hi) > 0 {
+			continue
 		}
-		start += n
+		f, err := other.finder(k, ncols)
+		if err != nil {
+			return err
+		}
+		start := 0
+		for g := range groups {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			views, err := p.key(g, ncols, k.encoder)
+			if err != nil {
+				return err
+			}
+			if err := v.verifyGroup(k, p, views, start, f); err != nil {
+				return err
+			}
+			start += views[k.Columns[0]].Len
+		}
+	}
+	return nil
+}
+
+// verifyGroup looks for the rows of one row group of p, from position start on, in another part or elsewhere in p itself.
+func (v *tableState) verifyGroup(k *tableKey, p partRef, views []*columns.View, start int, f *finder) error {
+	var enc []byte
+	for i := range views[k.Columns[0]].Len {
+		if p.isDeleted(start + i) {
+			continue
+		}
+		var null bool
+		if enc, null = k.encoder.AppendRow(enc[:0], views, i); null {
+			continue
+		}
+		pos, ok, err := f.find(enc, xxh3.Hash(enc))
+		if err != nil {
+			return err
+		}
+		if ok && (f.part.part != p.part || pos != start+i) {
+			id, err := f.part.idAt(pos)
+			if err != nil {
+				return err
+			}
+			return &DuplicateKeyError{Table: v.def.name(), Key: k.Name, Values: keyValues(k, views, i), Row: RowID(id), FirstBatchRow: -1}
+		}
 	}
 	return nil
 }

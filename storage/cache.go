@@ -5,25 +5,38 @@ import (
 	"sync"
 
 	"github.com/almanacdb/almanac/storage/columns"
+	"github.com/almanacdb/almanac/storage/keys"
 )
 
 // rowIDColumn is the column number under which the cache keeps the row ids of a row group.
 const rowIDColumn = -1
 
+// orderColumn, hashColumn and positionColumn stand for what is derived from a row group or, with group -1, a segment.
+const (
+	orderColumn    = -2
+	hashColumn     = -3
+	positionColumn = -4
+)
+
 type blockKey struct {
 	file   uint64
 	group  int
 	column int
+	key    *keys.Encoder // of an order or a hash index
 }
 
+// cachedBlock holds one of view, ids, order, hash and positions.
 type cachedBlock struct {
-	key  blockKey
-	view *columns.View // or
-	ids  []uint64
-	size int64
+	key       blockKey
+	view      *columns.View
+	ids       []uint64
+	order     []int32
+	hash      *hashIndex
+	positions []idPosition
+	size      int64
 }
 
-// blockCache keeps decoded blocks, least recently used out first, within a limit of bytes. Safe for concurrent use. Evicted blocks
+// blockCache keeps decoded blocks and the indexes made from them, least recently used out first, within a limit of bytes. Safe for concurrent use. Evicted blocks
 // live on for as long as somebody reads them.
 type blockCache struct {
 	mu    sync.Mutex
@@ -51,7 +64,7 @@ func (c *blockCache) get(k blockKey) *cachedBlock {
 func (c *blockCache) put(b *cachedBlock) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.items[b.key] != nil || b.size > c.limit/4 {
+	if c.items[b.key] != nil || b.size > c.limit/2 {
 		return
 	}
 	c.items[b.key] = c.order.PushFront(b)

@@ -305,6 +305,13 @@ func (c *tableChange) checkUnique(now *tableState) error {
 	ncols := now.def.columns()
 	var enc []byte
 	for _, k := range c.edit.view.def.unique() {
+		finders := make([]*finder, len(newer))
+		for i, p := range newer {
+			var err error
+			if finders[i], err = p.finder(k, ncols); err != nil {
+				return err
+			}
+		}
 		for _, l := range c.local {
 			groups, err := l.groups()
 			if err != nil {
@@ -326,8 +333,8 @@ func (c *tableChange) checkUnique(now *tableState) error {
 						continue
 					}
 					hash := xxh3.Hash(enc)
-					for _, p := range newer {
-						pos, ok, err := p.find(k, ncols, enc, hash)
+					for x, p := range newer {
+						pos, ok, err := finders[x].find(enc, hash)
 						if err != nil {
 							return err
 						}

@@ -77,7 +77,7 @@ func (db *DB) writeSegments(ctx context.Context, def *tableDef, sources []partRe
 	}()
 	limit := groupRows(sources)
 	for {
-		views, ids, err := m.next(ctx, limit, nil)
+		views, ids, err := m.next(ctx, limit)
 		if err != nil {
 			return w.parts, err
 		}

@@ -60,13 +60,41 @@ func (h *hashIndex) sort() {
 	})
 }
 
-// hashIndex returns the part's index for a key, building it the first time.
+// hashIndex returns the part's index for a key, building it the first time. That of a segment lives among the decoded blocks and goes
+// when they are many; that of a batch in memory lives as long as the batch.
 func (p *part) hashIndex(e *keys.Encoder, ncols int) (*hashIndex, error) {
-	p.cache.mu.Lock()
+	k := blockKey{group: -1, column: hashColumn, key: e}
+	if p.seg != nil {
+		k.file = p.seg.number
+		if b := p.seg.cache.get(k); b != nil {
+			return b.hash, nil
+		}
+	}
+	p.cache.mu.Lock() // two builders would do the work twice
 	defer p.cache.mu.Unlock()
-	if h := p.cache.hashes[e]; h != nil {
+	if p.seg != nil {
+		if b := p.seg.cache.get(k); b != nil {
+			return b.hash, nil
+		}
+	} else if h := p.cache.hashes[e]; h != nil {
 		return h, nil
 	}
+	h, err := p.buildHashIndex(e, ncols)
+	if err != nil {
+		return nil, err
+	}
+	if p.seg != nil {
+		p.seg.cache.put(&cachedBlock{key: k, hash: h, size: int64(len(h.entries))*16 + 256})
+		return h, nil
+	}
+	if p.cache.hashes == nil {
+		p.cache.hashes = map[*keys.Encoder]*hashIndex{}
+	}
+	p.cache.hashes[e] = h
+	return h, nil
+}
+
+func (p *part) buildHashIndex(e *keys.Encoder, ncols int) (*hashIndex, error) {
 	groups, err := p.groups()
 	if err != nil {
 		return nil, err
@@ -83,10 +111,6 @@ func (p *part) hashIndex(e *keys.Encoder, ncols int) (*hashIndex, error) {
 		start += n
 	}
 	h.sort()
-	if p.cache.hashes == nil {
-		p.cache.hashes = map[*keys.Encoder]*hashIndex{}
-	}
-	p.cache.hashes[e] = h
 	return h, nil
 }
 
@@ -120,34 +144,51 @@ func (p *part) keyRange(key *tableKey, ncols int) (lo, hi []byte, ok bool, err e
 
 // find returns the position of the live row that has an encoded key without NULL.
 func (r partRef) find(key *tableKey, ncols int, enc []byte, hash uint64) (pos int, ok bool, err error) {
+	f, err := r.finder(key, ncols)
+	if err != nil {
+		return 0, false, err
+	}
+	return f.find(enc, hash)
+}
+
+// finder finds many keys in one part. It holds on to the index, which may be evicted from the cache meanwhile.
+type finder struct {
+	part  partRef
+	key   *tableKey
+	ncols int
+	hash  *hashIndex // nil: bisect
+	buf   []byte
+}
+
+func (r partRef) finder(key *tableKey, ncols int) (*finder, error) {
+	f := &finder{part: r, key: key, ncols: ncols}
 	bisects, err := r.bisects(key)
-	if err != nil {
-		return 0, false, err
+	if err == nil && !bisects {
+		f.hash, err = r.hashIndex(key.encoder, ncols)
 	}
-	if bisects {
-		pos, ok, err = r.bisect(key.encoder, ncols, enc)
-		return pos, ok && !r.isDeleted(pos), err
-	}
-	h, err := r.hashIndex(key.encoder, ncols)
-	if err != nil {
-		return 0, false, err
+	return f, err
+}
+
+func (f *finder) find(enc []byte, hash uint64) (pos int, ok bool, err error) {
+	if f.hash == nil {
+		pos, ok, err = f.part.bisect(f.key.encoder, f.ncols, enc)
+		return pos, ok && !f.part.isDeleted(pos), err
 	}
 	var few [4]int
-	var buf []byte
-	for _, pos := range h.find(few[:0], hash) {
-		if r.isDeleted(pos) {
+	for _, pos := range f.hash.find(few[:0], hash) {
+		if f.part.isDeleted(pos) {
 			continue
 		}
-		group, row, err := r.locate(pos)
+		group, row, err := f.part.locate(pos)
 		if err != nil {
 			return 0, false, err
 		}
-		views, err := r.key(group, ncols, key.encoder)
+		views, err := f.part.key(group, f.ncols, f.key.encoder)
 		if err != nil {
 			return 0, false, err
 		}
-		buf, _ = key.encoder.AppendRow(buf[:0], views, row)
-		if bytes.Equal(buf, enc) {
+		f.buf, _ = f.key.encoder.AppendRow(f.buf[:0], views, row)
+		if bytes.Equal(f.buf, enc) {
 			return pos, true, nil
 		}
 	}

@@ -16,9 +16,13 @@ import (
 type merger struct {
 	key   *tableKey // nil: no order
 	need  []int     // columns to read beside the key's
+	pick  chooser   // nil: all rows
 	runs  []*mergeRun
 	ncols int
 }
+
+// chooser says which rows of a row group are of interest: those listed, with some, else all.
+type chooser func(p partRef, group int) (rows []int32, some bool, err error)
 
 // mergeRun walks one part: row group by row group, in each the live rows in key order.
 type mergeRun struct {
@@ -32,9 +36,9 @@ type mergeRun struct {
 	k      int     // the next of rows
 }
 
-// newMerger starts a merge. skip, if not nil, says which row groups hold nothing of interest.
-func newMerger(def *tableDef, parts []partRef, key *tableKey, need []int, skip func(p partRef, group int) bool) (*merger, error) {
-	m := &merger{key: key, need: need, ncols: def.columns()}
+// newMerger starts a merge of the rows that pick chooses.
+func newMerger(def *tableDef, parts []partRef, key *tableKey, need []int, pick chooser) (*merger, error) {
+	m := &merger{key: key, need: need, pick: pick, ncols: def.columns()}
 	if key != nil {
 		m.need = slices.Clone(need)
 		for _, c := range key.Columns {
@@ -56,7 +60,7 @@ func newMerger(def *tableDef, parts []partRef, key *tableKey, need []int, skip f
 			}
 		}
 		r := &mergeRun{ref: p, groups: groups}
-		ok, err := m.load(r, skip)
+		ok, err := m.load(r)
 		if err != nil {
 			return nil, err
 		}
@@ -73,7 +77,7 @@ func newMerger(def *tableDef, parts []partRef, key *tableKey, need []int, skip f
 }
 
 // load goes to the next row group that has live rows.
-func (m *merger) load(r *mergeRun, skip func(p partRef, group int) bool) (bool, error) {
+func (m *merger) load(r *mergeRun) (bool, error) {
 	for r.group < r.groups {
 		g := r.group
 		r.group++
@@ -86,11 +90,21 @@ func (m *merger) load(r *mergeRun, skip func(p partRef, group int) bool) (bool, 
 			}
 			r.start, n = r.ref.seg.starts[g], f.Groups[g].Rows
 		}
-		if skip != nil && skip(r.ref, g) {
-			continue
-		}
 		r.rows, r.k = r.rows[:0], 0
-		for i := range n {
+		some := false
+		if m.pick != nil {
+			var chosen []int32
+			var err error
+			if chosen, some, err = m.pick(r.ref, g); err != nil {
+				return false, err
+			}
+			for _, i := range chosen {
+				if !r.ref.isDeleted(r.start + int(i)) {
+					r.rows = append(r.rows, i)
+				}
+			}
+		}
+		for i := 0; i < n && !some; i++ {
 			if !r.ref.isDeleted(r.start + i) {
 				r.rows = append(r.rows, int32(i))
 			}
@@ -151,7 +165,7 @@ type piece struct {
 }
 
 // next returns up to limit rows: views of the needed columns by ordinal, and their row ids. It returns nil at the end.
-func (m *merger) next(ctx context.Context, limit int, skip func(p partRef, group int) bool) ([]*columns.View, []uint64, error) {
+func (m *merger) next(ctx context.Context, limit int) ([]*columns.View, []uint64, error) {
 	var pieces []piece
 	total := 0
 	for total < limit && len(m.runs) > 0 {
@@ -174,7 +188,7 @@ func (m *merger) next(ctx context.Context, limit int, skip func(p partRef, group
 			if err := ctx.Err(); err != nil {
 				return nil, nil, err
 			}
-			ok, err := m.load(r, skip)
+			ok, err := m.load(r)
 			if err != nil {
 				return nil, nil, err
 			}

@@ -32,11 +32,12 @@ type part struct {
 	cache            *partCache
 }
 
-// partCache holds what is derived from a part when first needed. Copies of a part under other row ids share it.
+// partCache holds what is derived from an in-memory part when first needed; what is derived from a segment is in the blockCache. Copies
+// of a part under other row ids share it.
 type partCache struct {
 	mu     sync.Mutex
 	hashes map[*keys.Encoder]*hashIndex
-	byID   []idPosition // explicit row ids, relative, sorted
+	orders map[*keys.Encoder][]int32
 }
 
 // partRef is a part and its deleted rows as one table version sees them. The bitmap holds positions and is never modified.
@@ -150,27 +151,41 @@ func (p *part) position(id uint64) (pos int, ok bool, err error) {
 	if !f.ExplicitIDs {
 		return int(rel), rel < uint64(p.rows), nil
 	}
-	p.cache.mu.Lock()
-	defer p.cache.mu.Unlock()
-	if p.cache.byID == nil {
-		all := make([]idPosition, 0, p.rows)
-		for g := range f.Groups {
-			ids, err := p.seg.rowIDs(g)
-			if err != nil {
-				return 0, false, err
-			}
-			for _, id := range ids {
-				all = append(all, idPosition{id, len(all)})
-			}
-		}
-		slices.SortFunc(all, func(a, b idPosition) int { return cmp.Compare(a.id, b.id) })
-		p.cache.byID = all
+	byID, err := p.positions(f)
+	if err != nil {
+		return 0, false, err
 	}
-	i, found := slices.BinarySearchFunc(p.cache.byID, rel, func(e idPosition, id uint64) int { return cmp.Compare(e.id, id) })
+	i, found := slices.BinarySearchFunc(byID, rel, func(e idPosition, id uint64) int { return cmp.Compare(e.id, id) })
 	if !found {
 		return 0, false, nil
 	}
-	return p.cache.byID[i].pos, true, nil
+	return byID[i].pos, true, nil
+}
+
+// positions returns the explicit row ids of a segment, sorted, with their positions.
+func (p *part) positions(f *segment.Footer) ([]idPosition, error) {
+	k := blockKey{file: p.seg.number, group: -1, column: positionColumn}
+	if b := p.seg.cache.get(k); b != nil {
+		return b.positions, nil
+	}
+	p.cache.mu.Lock() // two builders would do the work twice
+	defer p.cache.mu.Unlock()
+	if b := p.seg.cache.get(k); b != nil {
+		return b.positions, nil
+	}
+	all := make([]idPosition, 0, p.rows)
+	for g := range f.Groups {
+		ids, err := p.seg.rowIDs(g)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range ids {
+			all = append(all, idPosition{id, len(all)})
+		}
+	}
+	slices.SortFunc(all, func(a, b idPosition) int { return cmp.Compare(a.id, b.id) })
+	p.seg.cache.put(&cachedBlock{key: k, positions: all, size: int64(len(all))*16 + 256})
+	return all, nil
 }
 
 // idAt returns the row id at a position.
@@ -298,7 +313,7 @@ func (s *segmentFile) close() {
 }
 
 func (s *segmentFile) column(group, column int) (*columns.View, error) {
-	k := blockKey{s.number, group, column}
+	k := blockKey{file: s.number, group: group, column: column}
 	if b := s.cache.get(k); b != nil {
 		return b.view, nil
 	}
@@ -316,7 +331,7 @@ func (s *segmentFile) column(group, column int) (*columns.View, error) {
 }
 
 func (s *segmentFile) rowIDs(group int) ([]uint64, error) {
-	k := blockKey{s.number, group, rowIDColumn}
+	k := blockKey{file: s.number, group: group, column: rowIDColumn}
 	if b := s.cache.get(k); b != nil {
 		return b.ids, nil
 	}

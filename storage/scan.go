@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -22,6 +23,7 @@ type Scanner struct {
 	columns []int
 	withIDs bool
 	filters []*filter
+	key     *keyRange
 	parts   []partRef
 	merge   *merger
 
@@ -67,12 +69,17 @@ func (t *Table) Scan(ctx context.Context, o ScanOptions) (*Scanner, error) {
 		}
 		s.filters = append(s.filters, f)
 	}
+	if o.Key != nil {
+		if s.key, err = v.compileKeyRange(o.Key, t.txn.db.cache); err != nil {
+			return nil, err
+		}
+	}
 	if o.ByPrimaryKey && v.def.primary != nil {
 		need := append([]int{}, s.columns...)
 		for _, f := range s.filters {
 			need = append(need, f.column)
 		}
-		if s.merge, err = newMerger(v.def, v.parts, v.def.primary, need, s.excluded); err != nil {
+		if s.merge, err = newMerger(v.def, v.parts, v.def.primary, need, s.choose); err != nil {
 			return nil, err
 		}
 	}
@@ -142,6 +149,9 @@ func (s *Scanner) Next() bool {
 
 // excluded says by statistics that a row group has no row in the ranges.
 func (s *Scanner) excluded(p partRef, group int) bool {
+	if s.key != nil && s.key.excludes(p, group) {
+		return true
+	}
 	for _, f := range s.filters {
 		if f.none {
 			return true
@@ -188,14 +198,11 @@ func (s *Scanner) nextGroup() (more bool, err error) {
 		}
 		start, n = p.seg.starts[g], f.Groups[g].Rows
 	}
-	var rows []int32 // nil: all
-	if len(s.filters) > 0 || p.deleted != nil && p.deletedIn(start, n) {
-		rows = make([]int32, 0, n)
-		for i := range n {
-			if !p.isDeleted(start + i) {
-				rows = append(rows, int32(i))
-			}
-		}
+	rows, err := s.candidates(p, g, start, n)
+	if err != nil {
+		return false, err
+	}
+	if rows != nil {
 		for _, f := range s.filters {
 			if len(rows) == 0 {
 				return true, nil
@@ -230,6 +237,45 @@ func (s *Scanner) nextGroup() (more bool, err error) {
 	return true, nil
 }
 
+// candidates lists the live rows of a row group that the key's range leaves; nil is all, when no filter is to narrow them.
+func (s *Scanner) candidates(p partRef, g, start, n int) ([]int32, error) {
+	if s.key != nil {
+		rows, err := s.key.rows(p, g, s.def.columns())
+		if err != nil {
+			return nil, err
+		}
+		if rows == nil {
+			rows = []int32{}
+		}
+		if p.deleted != nil {
+			rows = slices.DeleteFunc(rows, func(i int32) bool { return p.isDeleted(start + int(i)) })
+		}
+		return rows, nil
+	}
+	if len(s.filters) == 0 && (p.deleted == nil || !p.deletedIn(start, n)) {
+		return nil, nil
+	}
+	rows := make([]int32, 0, n)
+	for i := range n {
+		if !p.isDeleted(start + i) {
+			rows = append(rows, int32(i))
+		}
+	}
+	return rows, nil
+}
+
+// choose is the chooser of a scan in key order.
+func (s *Scanner) choose(p partRef, group int) (rows []int32, some bool, err error) {
+	if s.excluded(p, group) {
+		return nil, true, nil
+	}
+	if s.key == nil {
+		return nil, false, nil
+	}
+	rows, err = s.key.rows(p, group, s.def.columns())
+	return rows, true, err
+}
+
 func (r partRef) deletedIn(start, n int) bool {
 	it := r.deleted.Iterator()
 	it.AdvanceIfNeeded(uint32(start))
@@ -259,7 +305,7 @@ func rowIDs(base uint64, start, n int, ids []uint64, rows []int32) []RowID {
 
 // nextMerged makes a batch of the next rows in key order.
 func (s *Scanner) nextMerged() (more bool, err error) {
-	views, ids, err := s.merge.next(s.ctx, segment.GroupRows, s.excluded)
+	views, ids, err := s.merge.next(s.ctx, segment.GroupRows)
 	if err != nil || ids == nil {
 		return false, err
 	}

@@ -133,6 +133,22 @@ func (t *Table) Lookup(ctx context.Context, key int, values []any) (RowID, bool,
 	return v.lookup(k, enc)
 }
 
+// LookupAll returns the ids of all rows with the given values in the leading columns of a key, unique or not (an index in Spec().Keys),
+// in storage order. values are as for EncodeKey; nil finds NULL. Each row group whose statistics allow for the values is searched
+// by bisection; the first look-up by a key sorts its groups.
+func (t *Table) LookupAll(ctx context.Context, key int, values []any) ([]RowID, error) {
+	s, err := t.Scan(ctx, ScanOptions{Columns: []int{}, RowIDs: true, Key: &KeyRange{Key: key, Prefix: values}})
+	if err != nil {
+		return nil, err
+	}
+	defer s.Release()
+	var ids []RowID
+	for s.Next() {
+		ids = append(ids, s.RowIDs()...)
+	}
+	return ids, s.Err()
+}
+
 // lookup finds the live row with an encoded key.
 func (v *tableState) lookup(k *tableKey, enc []byte) (RowID, bool, error) {
 	hash := xxh3.Hash(enc)

@@ -107,6 +107,8 @@ type ScanOptions struct {
 	RowIDs bool
 	// Ranges all hold for the rows returned. They are exact, and they prune blocks by their statistics.
 	Ranges []Range
+	// Key, if not nil, restricts the rows to a range of a key, which is searched rather than read through.
+	Key *KeyRange
 	// ByPrimaryKey returns rows in the order of the primary key (of the encoded key, see Table.EncodeKey).
 	ByPrimaryKey bool
 }
@@ -122,6 +124,17 @@ type Range struct {
 	Lower, Upper         any
 	LowerOpen, UpperOpen bool // the bound itself is excluded
 	Null                 bool // IS NULL; the other fields are ignored
+}
+
+// KeyRange is a range of a key's order: rows with given values in the key's leading columns and, perhaps, bounds on the column after
+// those. It serves primary, unique and plain keys alike, and compares text under the columns' collations, as the key does.
+type KeyRange struct {
+	Key int // index in Spec().Keys
+	// Prefix holds values, as for Table.EncodeKey, of the key's leading columns; nil is NULL here. It may be empty.
+	Prefix []any
+	// Lower and Upper bound the column after the prefix; nil leaves the side open. With a bound NULL is outside.
+	Lower, Upper         any
+	LowerOpen, UpperOpen bool // the bound itself is excluded
 }
 
 // Problem is something that Check found.
