@@ -82,7 +82,7 @@ func sharedOptions() []Option {
 		},
 		{
 			Name: "freq", Values: "auto | hourly | daily | business | weekly | monthly | quarterly | yearly | a count with a unit, such as 15min or 2 weeks | a whole number for integer time columns", Default: "auto",
-			Doc: "The spacing of the time column. `auto` finds it from the distances between the times. Rows finer than it are aggregated by `agg`. On a whole-number time column a calendar frequency only lends its usual seasonal periods.",
+			Doc: "The spacing of the time column. `auto` finds it from the distances between the times. Rows finer than it are aggregated by `agg`. A whole-number time column takes a whole number, the step; its seasons are found in the data or given by `period`.",
 			set: setFreq,
 		},
 		{
@@ -237,6 +237,13 @@ func setFreq(c *call, s setting) error {
 	column := c.bound.Time.Field
 	if freq.Unit == calendar.Integer && !isInteger(column.Type) {
 		return reject("add the unit, such as freq="+text+" days.", "option 'freq' is '%s' without a unit", s.text)
+	}
+	if freq.Unit != calendar.Integer && !freq.IsZero() && isInteger(column.Type) {
+		fix := "leave freq out, or give the step as a number such as freq=1; for dates, make them in a SELECT as the source."
+		if periods := freq.SeasonalPeriods(); len(periods) > 0 {
+			fix = fmt.Sprintf("leave freq out and set period=%d for the season; for dates, make them in a SELECT as the source.", periods[0])
+		}
+		return reject(fix, "option 'freq' is '%s', but time column '%s' holds whole numbers, not dates", s.text, column.Name)
 	}
 	c.bound.Options.Freq = freq
 	return nil

@@ -36,7 +36,7 @@ func newPeriodRule(b *Bound, panel *series.Panel) *periodRule {
 		return r
 	}
 	natural := panel.Series(0).Periods
-	r.unknown = len(natural) == 0 && !isYearly(panel.Freq()) && !isYearly(b.Options.Freq)
+	r.unknown = len(natural) == 0 && !isYearly(panel.Freq())
 	if r.unknown && panel.Len() > 1 {
 		for _, p := range decompose.DetectPeriods(together(panel), decompose.DetectOptions{Max: maxSeasonal}) {
 			r.panel = append(r.panel, p.Length)
