@@ -38,9 +38,9 @@ const importExample = `  almanac import sales.csv.gz --table shop.sales --create
   almanac import kunden.csv --table shop.customers --create --charset windows-1252`
 
 type importFlags struct {
-	dataDir, table, delimiter, charset string
-	create, noHeader                   bool
-	primaryKey, null                   []string
+	dataDir, table, delimiter, charset, dateOrder string
+	create, noHeader, decimalComma                bool
+	primaryKey, null                              []string
 }
 
 func newImportCommand() *cobra.Command {
@@ -63,6 +63,8 @@ func newImportCommand() *cobra.Command {
 	flags.StringVar(&f.delimiter, "delimiter", "", `character between CSV fields, \t for a tab (default: found)`)
 	flags.BoolVar(&f.noHeader, "no-header", false, "the first line of a CSV file is data: columns are matched by place")
 	flags.StringSliceVar(&f.null, "null", nil, `CSV texts that mean NULL (default: the empty field, NULL, \N)`)
+	flags.StringVar(&f.dateOrder, "date-order", "", "order of CSV dates that are not ISO: mdy or dmy (default: found)")
+	flags.BoolVar(&f.decimalComma, "decimal-comma", false, "numbers of CSV files have a decimal comma: 1.234,5")
 	flags.StringVar(&f.charset, "charset", "", "character set of CSV files, such as windows-1252 (default: UTF-8)")
 	_ = cmd.MarkFlagRequired("table")
 	return cmd
@@ -149,7 +151,7 @@ func runImport(ctx context.Context, paths []string, f importFlags, nullSet bool,
 }
 
 func (f importFlags) options(nullSet bool) (ingest.Options, error) {
-	o := ingest.Options{NoHeader: f.noHeader, Charset: f.charset}
+	o := ingest.Options{NoHeader: f.noHeader, Charset: f.charset, DateOrder: f.dateOrder, DecimalComma: f.decimalComma}
 	if nullSet {
 		o.Null = append([]string{}, f.null...)
 	}

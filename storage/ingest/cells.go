@@ -15,7 +15,21 @@ import (
 // cell appends one text to a column's builder. It answers with what the column takes if the text is not that, else with "".
 type cell func(b array.Builder, s string) (want string)
 
-func newCell(c Column, order fieldOrder) (cell, error) {
+// order is that of its dates; comma says that its numbers have a decimal comma.
+func newCell(c Column, order fieldOrder, comma bool) (cell, error) {
+	if comma && c.Encode == nil {
+		switch c.Field.Type.ID() {
+		case arrow.FLOAT32, arrow.FLOAT64, arrow.DECIMAL128, arrow.DECIMAL256:
+			plain, err := newCell(c, order, false)
+			return func(b array.Builder, s string) string {
+				v, _, ok := commaNumber(s)
+				if !ok {
+					return "a number with a decimal comma"
+				}
+				return plain(b, strconv.FormatFloat(v, 'f', -1, 64))
+			}, err
+		}
+	}
 	if c.Encode != nil {
 		return func(b array.Builder, s string) string {
 			if err := c.Encode(b, s); err != nil {
@@ -152,6 +166,9 @@ func float(bits int, put func(array.Builder, float64)) cell {
 	return func(b array.Builder, s string) string {
 		v, err := strconv.ParseFloat(s, bits)
 		if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+			if _, _, ok := commaNumber(s); ok {
+				return "a number with a decimal point (--decimal-comma reads 1,5)"
+			}
 			return "a number"
 		}
 		put(b, v)

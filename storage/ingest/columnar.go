@@ -270,10 +270,14 @@ func (f *columnarFile) convert(ctx context.Context, a arrow.Array, c Column, fir
 func (f *columnarFile) encode(a arrow.Array, c Column, bad func(int, string) error) (arrow.Array, error) {
 	b := array.NewBuilder(f.opts.mem(), c.Field.Type)
 	defer b.Release()
+	text := a.ValueStr
+	if bin, ok := a.(*array.Binary); ok { // whose ValueStr is base64
+		text = func(i int) string { return string(bin.Value(i)) }
+	}
 	for i := range a.Len() {
 		if a.IsNull(i) {
 			b.AppendNull()
-		} else if err := c.Encode(b, a.ValueStr(i)); err != nil {
+		} else if err := c.Encode(b, text(i)); err != nil {
 			return nil, bad(i, err.Error())
 		}
 	}

@@ -28,7 +28,9 @@ type csvFile struct {
 	names     []string
 	null      map[string]bool
 	charset   encoding.Encoding
+	given     *fieldOrder  // asked for
 	orders    []fieldOrder // of each column's dates; nil until inferred
+	commas    []bool       // columns whose numbers have a decimal comma
 }
 
 func openCSV(path string, o Options) (*csvFile, error) {
@@ -47,6 +49,13 @@ func openCSV(path string, o Options) (*csvFile, error) {
 		if f.charset, err = htmlindex.Get(o.Charset); err != nil {
 			return nil, fmt.Errorf("character set %q is not known; use an IANA name such as utf-8, windows-1252 or iso-8859-1", o.Charset)
 		}
+	}
+	if o.DateOrder != "" {
+		order, ok := map[string]fieldOrder{"ymd": yearFirst, "mdy": monthFirst, "dmy": dayFirst}[strings.ToLower(o.DateOrder)]
+		if !ok {
+			return nil, fmt.Errorf("date order %q is not known; use ymd, mdy or dmy", o.DateOrder)
+		}
+		f.given = &order
 	}
 	return f, f.readHeader()
 }
@@ -254,7 +263,7 @@ func (f *csvFile) Columns(ctx context.Context) ([]Inferred, error) {
 			if !utf8.ValidString(s) {
 				return f.notUTF8(split.lineOf(i), i, s)
 			}
-			guesses[i].add(s)
+			guesses[i].add(s, func() int64 { return split.lineOf(i) })
 		}
 		return nil
 	})
@@ -263,8 +272,21 @@ func (f *csvFile) Columns(ctx context.Context) ([]Inferred, error) {
 	}
 	out := make([]Inferred, len(guesses))
 	f.orders = make([]fieldOrder, len(guesses))
+	f.commas = make([]bool, len(guesses))
 	for i := range guesses {
-		out[i], f.orders[i] = guesses[i].infer(f.names[i])
+		g := &guesses[i]
+		if f.opts.DecimalComma && g.notInt {
+			g.notFloat, g.comma = true, true
+		} else if f.delimiter == ',' {
+			g.notComma = true
+		}
+		if f.given != nil {
+			for o := range nOrders {
+				g.wrongOrder[o] = g.wrongOrder[o] || (o != yearFirst && o != *f.given)
+			}
+		}
+		out[i], f.orders[i] = g.infer(f.names[i])
+		f.commas[i] = g.notInt && g.notFloat && !g.notComma && g.comma
 	}
 	return out, nil
 }
@@ -294,7 +316,8 @@ func (f *csvFile) Read(ctx context.Context, target []Column) (array.RecordReader
 		if at[i] < 0 {
 			continue
 		}
-		if cells[i], err = newCell(target[i], f.orders[at[i]]); err != nil {
+		comma := f.opts.DecimalComma || (f.commas != nil && f.commas[at[i]])
+		if cells[i], err = newCell(target[i], f.orders[at[i]], comma); err != nil {
 			return nil, fmt.Errorf("%s: %w", f.path, err)
 		}
 	}

@@ -1,7 +1,9 @@
 package ingest
 
 import (
+	"fmt"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -14,11 +16,15 @@ type guess struct {
 	notBool, notStamp bool
 	hasTime           bool
 	wrongOrder        [nOrders]bool
+	notComma, comma   bool // numbers with a decimal comma: refuted, seen
+	numbers           int64
+	odd               string // the first value that is no number
+	oddLine           int64
 	maxLength         int
 }
 
-// add takes one text that is not NULL.
-func (g *guess) add(s string) {
+// add takes one text that is not NULL and the line it stands on.
+func (g *guess) add(s string, line func() int64) {
 	g.values++
 	if n := len(s); n > g.maxLength {
 		g.maxLength = max(g.maxLength, utf8.RuneCountInString(s))
@@ -28,6 +34,15 @@ func (g *guess) add(s string) {
 	}
 	if !g.notFloat && g.notInt && !isFloat(s) {
 		g.notFloat = true
+	}
+	if isInteger(s) || isFloat(s) {
+		g.numbers++
+	} else if g.odd == "" {
+		g.odd, g.oddLine = s, line()
+	}
+	if !g.notComma {
+		_, comma, ok := commaNumber(s)
+		g.notComma, g.comma = !ok, g.comma || comma
 	}
 	if !g.notBool {
 		if _, ok := parseBool(s); !ok {
@@ -64,6 +79,9 @@ func (g *guess) infer(name string) (Inferred, fieldOrder) {
 		out.Field.Type = arrow.PrimitiveTypes.Int64
 	case !g.notFloat:
 		out.Field.Type = arrow.PrimitiveTypes.Float64
+	case !g.notComma && g.comma:
+		out.Field.Type = arrow.PrimitiveTypes.Float64
+		out.Note = fmt.Sprintf("numbers such as %s are read with a decimal comma", quote(g.odd))
 	case !g.notBool:
 		out.Field.Type = arrow.FixedWidthTypes.Boolean
 	case !g.notStamp:
@@ -79,11 +97,14 @@ func (g *guess) infer(name string) (Inferred, fieldOrder) {
 			order = monthFirst
 		default: // every value fits both
 			order = monthFirst
-			out.Note = "dates could be month/day/year or day/month/year: taken as month/day/year"
+			out.Note = "dates could be month/day/year or day/month/year: taken as month/day/year; --date-order dmy says otherwise"
 		}
 	default:
 		out.Field.Type = arrow.BinaryTypes.String
 		out.MaxLength = g.maxLength
+		if g.numbers > g.values/2 {
+			out.Note = fmt.Sprintf("taken as text, because %s in line %d is not a number; name the texts that mean NULL with --null", quote(g.odd), g.oddLine)
+		}
 	}
 	return out, order
 }
@@ -147,4 +168,27 @@ func parseBool(s string) (value, ok bool) {
 		return false, true
 	}
 	return false, false
+}
+
+// commaNumber reads a number with a decimal comma and, if anything, points between its thousands: 1.234,5. comma tells that the
+// text cannot be meant otherwise: 1,234 could.
+func commaNumber(s string) (value float64, comma, ok bool) {
+	whole, fraction, found := strings.Cut(s, ",")
+	if groups := strings.Split(whole, "."); len(groups) > 1 {
+		for _, g := range groups[1:] {
+			if len(g) != 3 {
+				return 0, false, false
+			}
+		}
+		whole = strings.Join(groups, "")
+	}
+	text := whole
+	if found {
+		text += "." + fraction
+	}
+	if whole == "" || strings.ContainsAny(fraction, ".,eE+-") || !looksNumeric(text) {
+		return 0, false, false
+	}
+	value, err := strconv.ParseFloat(text, 64)
+	return value, found && len(fraction) != 3, err == nil
 }

@@ -61,6 +61,10 @@ type Options struct {
 	Null []string
 	// Charset is the IANA name of a CSV file's character set; empty means UTF-8.
 	Charset string
+	// DateOrder is the order of a CSV file's dates: "ymd", "mdy" or "dmy"; empty means find it. ISO dates are read in any case.
+	DateOrder string
+	// DecimalComma says that numbers of a CSV file have a comma before their decimals, and points between thousands if anything.
+	DecimalComma bool
 	// BatchRows is the number of rows a batch holds at most; 0 means 65,536.
 	BatchRows int
 	// Progress, if set, is called now and then with the bytes read so far of the file's size on disk.

@@ -110,6 +110,16 @@ func TestCSVTypesAreInferred(t *testing.T) {
 			[]string{"d date32", "y int64"},
 			[]string{"2025-01-01|1"},
 		},
+		"dots are day first": {
+			"d;y\n01.02.2024;1,5\n02.02.2024;2.000,25\n",
+			[]string{"d date32", "y float64"},
+			[]string{"2024-02-01|1.5", "2024-02-02|2000.25"},
+		},
+		"thousands are no decimals": {
+			"y;z\n1,234;1,5\n2,345;1\n",
+			[]string{"y utf8", "z float64"},
+			[]string{"1,234|1.5", "2,345|1"},
+		},
 		"integers beyond 64 bits are text": {
 			"id\n92233720368547758070\n1\n",
 			[]string{"id utf8"},
@@ -182,6 +192,36 @@ func TestCharsetAndGzip(t *testing.T) {
 	_, _, err = load(t, write(t, "g.csv.gz", zipped.String()[:20]), Options{})
 	if err == nil || !strings.Contains(err.Error(), "g.csv.gz") {
 		t.Fatal("a cut gzip file must be an error with its name:", err)
+	}
+}
+
+func TestDateOrderAndDecimalComma(t *testing.T) {
+	columns, rows, err := load(t, write(t, "f.csv", "d;y\n1/2/2025;1,234\n3/4/2025;5\n"), Options{DateOrder: "dmy", DecimalComma: true})
+	if d := cmp.Diff([]string{"d date32", "y float64"}, columns); err != nil || d != "" {
+		t.Fatal(err, d)
+	}
+	if d := cmp.Diff([]string{"2025-02-01|1.234", "2025-04-03|5"}, rows); d != "" {
+		t.Error(d)
+	}
+	if _, err := Open(write(t, "f.csv", "d\n"), Options{DateOrder: "dym"}); err == nil {
+		t.Error("date order dym was taken")
+	}
+}
+
+func TestNotesOnDoubtfulColumns(t *testing.T) {
+	f, err := Open(write(t, "f.csv", "d,y\n1/2/2025,1\n2/3/2025,n/a\n3/3/2025,4\n"), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	columns, err := f.Columns(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := columns[0].Note; !strings.Contains(n, "--date-order") {
+		t.Errorf("note on an open date order: %q", n)
+	}
+	if n := columns[1].Note; !strings.Contains(n, "'n/a' in line 3") {
+		t.Errorf("note on numbers with one word: %q", n)
 	}
 }
 

@@ -49,6 +49,9 @@ func parseStamp(s string, order fieldOrder) (stamp, bool) {
 		sep = s[pos]
 		pos++
 	}
+	if sep == '.' && order == monthFirst {
+		return stamp{}, false // nobody writes 12.31.2025
+	}
 	var y, m, d int
 	switch order {
 	case yearFirst:
