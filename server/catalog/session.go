@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"net"
 	"sync/atomic"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -13,7 +14,8 @@ import (
 // one statement at a time. Other session types may embed *Session.
 type Session struct {
 	*sql.BaseSession
-	pro *Provider
+	pro    *Provider
+	client net.Conn // nil for sessions from inside of the process
 }
 
 var (
@@ -34,7 +36,9 @@ func SessionBuilder(pro *Provider) func(ctx context.Context, conn *mysql.Conn, a
 		if u, ok := conn.UserData.(sql.MysqlConnectionUser); ok {
 			client.User, client.Address = u.User, u.Host
 		}
-		return NewSession(sql.NewBaseSessionWithClientServer(addr, client, conn.ConnectionID), pro), nil
+		session := NewSession(sql.NewBaseSessionWithClientServer(addr, client, conn.ConnectionID), pro)
+		session.client = conn.Conn
+		return session, nil
 	}
 }
 
@@ -52,6 +56,15 @@ func ContextGetter(pro *Provider) func() (*sql.Context, error) {
 
 // catalogSession lets sessionOf see through types that embed *Session.
 func (s *Session) catalogSession() *Session { return s }
+
+// ClientOf returns the connection of the client whose statement ctx runs, nil for one from inside of the process. It is there
+// to be asked about, not to be read from or written to.
+func ClientOf(ctx *sql.Context) net.Conn {
+	if s := sessionOf(ctx); s != nil {
+		return s.client
+	}
+	return nil
+}
 
 func sessionOf(ctx *sql.Context) *Session {
 	if ctx == nil {
