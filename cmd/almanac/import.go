@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -82,7 +83,7 @@ func runImport(ctx context.Context, paths []string, f importFlags, nullSet bool,
 	if err != nil {
 		return err
 	}
-	loader, err := openLoader(f.dataDir, f.create)
+	loader, where, err := openLoader(f.dataDir, f.create)
 	if err != nil {
 		return err
 	}
@@ -141,7 +142,7 @@ func runImport(ctx context.Context, paths []string, f importFlags, nullSet bool,
 		return err
 	}
 	seconds := time.Since(start).Seconds()
-	message.NewPrinter(language.English).Fprintf(stdout, "%d rows in %s.%s, %.1f s (%d rows/s)\n", loaded, database, table, seconds, int64(float64(loaded)/max(seconds, 1e-3)))
+	message.NewPrinter(language.English).Fprintf(stdout, "%d rows in %s.%s, %.1f s (%d rows/s), stored %s\n", loaded, database, table, seconds, int64(float64(loaded)/max(seconds, 1e-3)), where)
 	if f.create {
 		for _, field := range target.Fields {
 			fmt.Fprintf(stdout, "  %-20s %s\n", field.Name, bulk.TypeOf(field))
@@ -167,23 +168,31 @@ func (f importFlags) options(nullSet bool) (ingest.Options, error) {
 	return o, nil
 }
 
-// openLoader opens the directory, or finds the server that has it open.
-func openLoader(dir string, create bool) (bulk.Loader, error) {
-	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) && !create {
-		return nil, fmt.Errorf("there is no data directory %s; name it with --data-dir", dir)
+// openLoader opens the directory, or finds the server that has it open. where says which of them, for the report.
+func openLoader(dir string, create bool) (loader bulk.Loader, where string, err error) {
+	absolute, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, "", err
+	}
+	where = "in " + absolute
+	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+		if !create {
+			return nil, "", fmt.Errorf("there is no data directory %s; name it with --data-dir", absolute)
+		}
+		where = "in the new data directory " + absolute
 	}
 	local, err := bulk.OpenLocal(dir, storage.Options{})
 	if err == nil {
-		return local, nil
+		return local, where, nil
 	}
 	if !errors.Is(err, storage.ErrLocked) {
-		return nil, fmt.Errorf("data directory %s: %w", dir, err)
+		return nil, "", fmt.Errorf("data directory %s: %w", dir, err)
 	}
 	remote, err := bulk.Dial(dir)
 	if err != nil {
-		return nil, fmt.Errorf("data directory %s is in use by another process that takes no imports: %w", dir, err)
+		return nil, "", fmt.Errorf("data directory %s is in use by another process that takes no imports: %w", dir, err)
 	}
-	return remote, nil
+	return remote, "by the server running on " + absolute, nil
 }
 
 // progress shows a bar over the bytes of all files, on a terminal only.
