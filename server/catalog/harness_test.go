@@ -31,14 +31,14 @@ func TestMain(m *testing.M) {
 
 // instance is an engine over a storage directory in memory, which restart keeps.
 type instance struct {
-	t      *testing.T
+	t      testing.TB
 	fs     vfs.FS
 	db     *storage.DB
 	pro    *catalog.Provider
 	engine *sqle.Engine
 }
 
-func newInstance(t *testing.T) *instance {
+func newInstance(t testing.TB) *instance {
 	i := &instance{t: t, fs: vfs.NewMem()}
 	i.start()
 	t.Cleanup(func() {

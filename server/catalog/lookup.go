@@ -52,8 +52,9 @@ func (t *IndexedTable) PartitionRows(ctx *sql.Context, p sql.Partition) (sql.Row
 	return t.lookup(ctx, lp.lookup)
 }
 
-// manyRanges is from how many ranges on one scan with a filter beats a scan each.
-const manyRanges = 4
+// manyRanges says from how many ranges on one scan of all rows beats searching each. A search takes about as long as
+// reading a few thousand rows.
+func manyRanges(rows int64) int { return int(max(4, rows/4096)) }
 
 // lookup returns the rows in the ranges of l, in index order where the index has one.
 func (t *IndexedTable) lookup(ctx *sql.Context, l sql.IndexLookup) (sql.RowIter, error) {
@@ -89,14 +90,30 @@ func (t *IndexedTable) lookup(ctx *sql.Context, l sql.IndexLookup) (sql.RowIter,
 		if rows, ok, err := t.cached(ctx, x, all[0]); ok || err != nil {
 			return sql.RowsToRowIter(rows...), err
 		}
-	case len(all) > manyRanges:
-		return t.filtered(ctx, x, kept, all, prefixes)
+	case len(all) > 1:
+		n, err := t.size(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if len(all) > manyRanges(n) {
+			return t.filtered(ctx, x, kept, all, prefixes)
+		}
 	}
 	iters := make([]func() (sql.RowIter, error), len(all))
 	for i, b := range all {
 		iters[i] = func() (sql.RowIter, error) { return t.ranged(ctx, x, kept[i:i+1], b) }
 	}
 	return &chainIter{next: iters}, nil
+}
+
+// size counts the table's rows.
+func (t *IndexedTable) size(ctx *sql.Context) (int64, error) {
+	st, release, err := t.open(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer release()
+	return st.NumRows(), nil
 }
 
 // points fetches single rows by unique key.
@@ -160,9 +177,30 @@ func readRow(ctx *sql.Context, st *storage.Table, id storage.RowID, schema sql.S
 	return row, nil
 }
 
-// ranged scans one range.
+// keyRange is the part of a range that the storage finds by searching the index: values of the leading columns and a bound
+// on the next.
+func (x *Index) keyRange(b bounds) *storage.KeyRange {
+	r := storage.KeyRange{Key: x.ordinal, Prefix: b.equal}
+	if len(b.equal) < len(x.key.Columns) {
+		for _, p := range b.push {
+			switch {
+			case p.Column != x.key.Columns[len(b.equal)]:
+			case p.Null:
+				r.Prefix = append(r.Prefix[:len(r.Prefix):len(r.Prefix)], nil)
+			default:
+				r.Lower, r.LowerOpen, r.Upper, r.UpperOpen = p.Lower, p.LowerOpen, p.Upper, p.UpperOpen
+			}
+		}
+	}
+	if len(r.Prefix) == 0 && r.Lower == nil && r.Upper == nil {
+		return nil
+	}
+	return &r
+}
+
+// ranged reads one range.
 func (t *IndexedTable) ranged(ctx *sql.Context, x *Index, rng sql.MySQLRangeCollection, b bounds) (sql.RowIter, error) {
-	o := storage.ScanOptions{Ranges: b.push, ByPrimaryKey: x.key.Primary}
+	o := storage.ScanOptions{Key: x.keyRange(b), Ranges: b.push, ByPrimaryKey: x.key.Primary}
 	if b.exact {
 		return t.scan(ctx, o)
 	}
@@ -316,9 +354,9 @@ func (i *chainIter) Close(ctx *sql.Context) error {
 	return err
 }
 
-// lookupCache turns the many look-ups of a join by part of a key, or by a key that is not unique, into one scan: the
-// storage would read the whole column for each. After a few look-ups the table's rows are grouped by the columns
-// looked up; the engine's hash join would hold as much.
+// lookupCache turns the many look-ups of a join by part of a key, or by a key that is not unique, into one scan, once they
+// have taken as long as that: then the table's rows are grouped by the columns looked up; the engine's hash join would hold
+// as much.
 type lookupCache struct {
 	lookups int
 	key     int // spec.Keys ordinal and number of columns the groups are by
@@ -328,8 +366,11 @@ type lookupCache struct {
 	writes  int
 }
 
-// cacheAfter is the number of look-ups from which on the rows are kept.
-const cacheAfter = 3
+// cacheAfter is the number of look-ups from which on the rows are kept: each takes about as long as keeping a hundred rows.
+func cacheAfter(rows int64) int { return int(max(3, rows/100)) }
+
+// cacheRows is the number of rows beyond which they are never kept.
+const cacheRows = 1 << 20
 
 func (t *IndexedTable) cached(ctx *sql.Context, x *Index, b bounds) ([]sql.Row, bool, error) {
 	tx := transactionOf(ctx)
@@ -342,8 +383,11 @@ func (t *IndexedTable) cached(ctx *sql.Context, x *Index, b bounds) ([]sql.Row, 
 	}
 	k := newKeyEncoder(x, len(b.equal))
 	if c.rows == nil {
-		if c.lookups++; c.lookups <= cacheAfter {
+		if c.lookups++; c.lookups <= cacheAfter(0) {
 			return nil, false, nil
+		}
+		if n, err := t.size(ctx); err != nil || c.lookups <= cacheAfter(n) || n > cacheRows {
+			return nil, false, err
 		}
 		wide := t.widen(x)
 		wide.width = len(wide.columns)
