@@ -163,7 +163,13 @@ func (kr *keyRange) rows(p partRef, group, ncols int) ([]int32, error) {
 		return int(order[i])
 	}
 	lo := sort.Search(n, func(i int) bool { return !kr.below(encode(at(i))) })
-	hi := lo + sort.Search(n-lo, func(i int) bool { return kr.above(encode(at(lo + i))) })
+	// Gallop to the end: most ranges are short.
+	step := 1
+	for lo+step < n && !kr.above(encode(at(lo+step-1))) {
+		step *= 2
+	}
+	from, to := lo+step/2, min(n, lo+step)
+	hi := from + sort.Search(to-from, func(i int) bool { return kr.above(encode(at(from + i))) })
 	out := make([]int32, 0, hi-lo)
 	for i := lo; i < hi; i++ {
 		out = append(out, int32(at(i)))
