@@ -75,6 +75,7 @@ func column(f arrow.Field) (ingest.Column, error) {
 	}
 	switch t := col.Type.(type) {
 	case sql.EnumType, sql.SetType:
+		c.Text = true
 		c.Encode = encodeBySQL(col, "one of "+strings.ToLower(col.Type.String()[:strings.IndexByte(col.Type.String(), ')')+1]))
 	case sql.StringType:
 		if types.IsText(t) {
@@ -91,6 +92,7 @@ func column(f arrow.Field) (ingest.Column, error) {
 		case sqltypes.Year:
 			c.Encode = encodeBySQL(col, "a year")
 		case sqltypes.Bit:
+			c.Text = true // its bytes
 			c.Encode = encodeBySQL(col, "a bit value")
 		}
 	}

@@ -68,6 +68,7 @@ func Listen(dir string, local *Local, logger *slog.Logger) (*Socket, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /target", h.target)
 	mux.HandleFunc("POST /load", h.load)
+	mux.HandleFunc("GET /export", h.export)
 	s := &Socket{
 		server: &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }},
 		path:   path, cancel: cancel, done: make(chan struct{}),
@@ -294,6 +295,11 @@ func (r *Remote) do(req *http.Request) (message, error) {
 	if err != nil {
 		return message{}, fmt.Errorf("talking to the server of this data directory: %w", err)
 	}
+	return answer(res)
+}
+
+// answer reads an answer that is one message.
+func answer(res *http.Response) (message, error) {
 	defer res.Body.Close()
 	var m message
 	if err := json.NewDecoder(res.Body).Decode(&m); err != nil {

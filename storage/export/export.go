@@ -168,8 +168,9 @@ func fileSchema(s *arrow.Schema) (*arrow.Schema, error) {
 	return arrow.NewSchema(fields, &meta), nil
 }
 
-// plain gives a batch the file's schema. The caller releases it.
-func plain(b arrow.RecordBatch, schema *arrow.Schema, mem memory.Allocator) (arrow.RecordBatch, error) {
+// Plain gives a batch the schema, whose fields correspond by place: dictionaries become the texts that they encode. The caller
+// releases it.
+func Plain(b arrow.RecordBatch, schema *arrow.Schema, mem memory.Allocator) (arrow.RecordBatch, error) {
 	arrays := make([]arrow.Array, schema.NumFields())
 	defer func() {
 		for _, a := range arrays {
@@ -237,7 +238,7 @@ func newParquetSink(w io.Writer, schema *arrow.Schema, o Options) (sink, error) 
 type keepOpen struct{ io.Writer }
 
 func (s *parquetSink) write(b arrow.RecordBatch) error {
-	p, err := plain(b, s.schema, s.mem)
+	p, err := Plain(b, s.schema, s.mem)
 	if err != nil {
 		return err
 	}
@@ -262,7 +263,7 @@ func newArrowSink(w io.Writer, schema *arrow.Schema, o Options) (sink, error) {
 }
 
 func (s *arrowSink) write(b arrow.RecordBatch) error {
-	p, err := plain(b, s.schema, s.mem)
+	p, err := Plain(b, s.schema, s.mem)
 	if err != nil {
 		return err
 	}
