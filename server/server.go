@@ -131,7 +131,8 @@ func (s *Server) newEngine() *tablefunc.Set {
 	set := tablefunc.New(s.config.Functions, functions.Env{Models: s.config.Models, Workers: s.config.Workers}, columnsOf, s.logger)
 	s.catalog = catalog.NewProvider(s.db,
 		catalog.WithTableFunctions(set.Functions()...),
-		catalog.WithFunctions(sql.Function1{Name: "sum", Fn: newSum}))
+		catalog.WithFunctions(sql.Function1{Name: "sum", Fn: newSum}),
+		catalog.WithFunctions(deviationFunctions()...))
 	databases := &provider{
 		Provider: s.catalog,
 		system:   newSystemDatabase(s.config.Functions, s.config.Models, s.db),
@@ -140,6 +141,7 @@ func (s *Server) newEngine() *tablefunc.Set {
 	rules := analyzer.NewBuilder(databases).
 		AddOverrides(sql.EngineOverrides{Builder: sql.BuilderOverrides{Parser: parser{sql.DefaultMySQLParser}}}).
 		AddPreAnalyzeRule(constantsID, constantsBesideAggregates).
+		AddPreAnalyzeRule(existingTableID, keepExistingTable).
 		AddPreAnalyzeRule(nullableFieldsID, tablefunc.NullableFields).
 		AddPreAnalyzeRule(strictLoadID, strictLoad).
 		Build()
