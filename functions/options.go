@@ -187,8 +187,6 @@ func alternatives(list []string) string {
 	return strings.Join(list[:len(list)-1], ", ") + " or " + list[len(list)-1]
 }
 
-func isAuto(s setting) bool { return strings.EqualFold(unquote(s.text), "auto") }
-
 func setBy(c *call, s setting) error {
 	names, err := s.list()
 	if err != nil {

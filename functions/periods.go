@@ -17,8 +17,12 @@ const longestFound = 96
 // periodDoc is the rule for the manual.
 var periodDoc = `Seasonal periods: option ` + "`period`" + ` if given. Otherwise those natural to the frequency (hours 24 and 168, days 7, business days 5, weeks 52,
 months 12, quarters 4) of which the series has two full cycles; they are not tested, as the models do that. Years have none. Where the spacing says nothing of
-seasons (whole numbers, every 10 days), the period is looked for in each series: from four cycles on, up to ` + strconv.Itoa(longestFound) + ` observations, and only if it is
+seasons (whole numbers, every 10 days), the period is looked for in each series: 4, 7, 12, 24 and 52, as of numbered quarters, days, months, hours and
+weeks, from two cycles on, any other from at least four on, up to ` + strconv.Itoa(longestFound) + ` observations, and only if it is
 significant at level 0.01 against autocorrelated noise.`
+
+// usual are the periods that whole numbers most often count towards.
+var usual = []int{4, 7, 12, 24, 52}
 
 // periodRule finds the seasonal periods of a panel's series. It is immutable and safe for concurrent use.
 type periodRule struct {
@@ -38,7 +42,7 @@ func newPeriodRule(b *Bound, panel *series.Panel) *periodRule {
 	natural := panel.Series(0).Periods
 	r.unknown = len(natural) == 0 && !isYearly(panel.Freq())
 	if r.unknown && panel.Len() > 1 {
-		for _, p := range decompose.DetectPeriods(together(panel), decompose.DetectOptions{Max: maxSeasonal}) {
+		for _, p := range decompose.DetectPeriods(together(panel), decompose.DetectOptions{Natural: usual, Max: maxSeasonal}) {
 			r.panel = append(r.panel, p.Length)
 		}
 		slices.Sort(r.panel)
@@ -55,13 +59,13 @@ func (r *periodRule) of(s series.Series, d *decompose.Detector) (periods, found 
 		return r.bound.Options.Periods, nil
 	}
 	if r.unknown {
-		o := decompose.DetectOptions{Natural: r.panel, Max: 1}
+		o := decompose.DetectOptions{Natural: append(slices.Clip(r.panel), usual...), Max: 1}
 		if r.bound.Spec.yearly {
 			o.Max = maxSeasonal
 		}
 		for _, p := range d.Detect(s.Y, o) {
-			if p.Length <= longestFound || r.bound.Spec.yearly {
-				found = append(found, p.Length)
+			if m := shortest(s, p, d); (m <= longestFound || r.bound.Spec.yearly) && !slices.Contains(found, m) {
+				found = append(found, m)
 			}
 		}
 		slices.Sort(found)
@@ -82,6 +86,19 @@ func (r *periodRule) of(s series.Series, d *decompose.Detector) (periods, found 
 		}
 	}
 	return periods, nil
+}
+
+// shortest is the usual period that says nearly as much as its multiple p: twelve months also repeat every 24.
+func shortest(s series.Series, p decompose.Period, d *decompose.Detector) int {
+	for _, m := range usual {
+		if m < p.Length && p.Length%m == 0 {
+			q := d.Detect(s.Y, decompose.DetectOptions{Natural: []int{m}, NaturalOnly: true, Max: 1})
+			if len(q) > 0 && q[0].Strength >= 0.9*p.Strength {
+				return m
+			}
+		}
+	}
+	return p.Length
 }
 
 // common gives the periods that all series share, the year among them: what CLUSTER_TRENDS averages over and looks for in the

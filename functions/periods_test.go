@@ -100,6 +100,10 @@ func TestSeasonalPeriods(t *testing.T) {
 		{"option first", dated(t, months(1949), air), "period=5", []string{"[5]"}},
 		{"option none", numbered(t, lynx), "period=none", []string{"[]"}},
 		{"found in whole numbers", numbered(t, lynx), "", []string{"[10]"}},
+		{"numbered months of three years", numbered(t, air[:36]), "", []string{"[12]"}},
+		{"numbered days of four weeks", numbered(t, simulate(6, 28, map[int]float64{7: 3})), "", []string{"[7]"}},
+		{"quarters, not years of months", numbered(t, simulate(7, 100, map[int]float64{4: 2})), "", []string{"[4]"}},
+		{"hours with an own half day", numbered(t, simulate(8, 240, map[int]float64{24: 2, 12: 2})), "", []string{"[24]"}},
 		{"none in noise", numbered(t, simulate(6, 200, nil)), "", []string{"[]"}},
 		{"none in a walk", numbered(t, walk(7, 200)), "", []string{"[]"}},
 		{"years have none", dated(t, yearly, lynx), "", []string{"[]"}},
@@ -124,6 +128,33 @@ func TestSeasonalPeriods(t *testing.T) {
 	}
 }
 
+// TestSeasonalPeriodsOfNoise counts seasons found where there are none.
+func TestSeasonalPeriodsOfNoise(t *testing.T) {
+	var series [][]float64
+	for seed := range uint64(300) {
+		y := simulate(seed, 120, nil)
+		if seed%2 == 1 {
+			y = walk(seed, 120)
+		}
+		series = append(series, y)
+	}
+	e, _ := testEnv(memory.DefaultAllocator, 2)
+	rows, _, err := call(t, e, "FORECAST", numbered(t, series...), "t", "y", 1, "by=k; model=period")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, row := range rows {
+		if !strings.HasSuffix(row, "periods []") {
+			found++
+		}
+	}
+	if found > 15 { // two searches at level 0.01 each, and one more for what the panel has in common
+		t.Errorf("a season was found in %d of %d series without one", found, len(rows))
+	}
+	t.Logf("a season was found in %d of %d series without one", found, len(rows))
+}
+
 func walk(seed uint64, n int) []float64 {
 	y := simulate(seed, n, nil)
 	for i := 1; i < n; i++ {
@@ -141,7 +172,7 @@ func farApart(t *testing.T) *relation {
 			at += math.MaxInt64 - 1000
 		}
 		b.(*array.Int64Builder).Append(at)
-	}, simulate(1, 40, nil), simulate(2, 40, nil))
+	}, simulate(1, 40, nil), simulate(3, 40, nil))
 	return rel
 }
 

@@ -53,15 +53,6 @@ func normalise(s string) string {
 	}, strings.ToLower(s))
 }
 
-// didYouMean is "did you mean 'x'?" or "" when nothing is near.
-func didYouMean(word string, candidates []string) string {
-	near := nearest(word, candidates)
-	if len(near) == 0 {
-		return ""
-	}
-	return "did you mean " + quoteList(near, " or ") + "?"
-}
-
 // quoteList quotes names and joins them: 'a', 'b' or 'c'.
 func quoteList(names []string, last string) string {
 	var b strings.Builder
