@@ -49,6 +49,7 @@ func (t *Table) Append(ctx context.Context, b arrow.RecordBatch) error {
 		} else {
 			delete(t.txn.edits, t.id)
 		}
+		t.txn.account()
 		var dup *DuplicateKeyError
 		if errors.As(err, &dup) {
 			dup.BatchRow += int(from)
@@ -92,7 +93,11 @@ func (t *Table) appendChunk(ctx context.Context, b arrow.RecordBatch, from, to i
 	e.nextLocal += uint64(p.rows)
 	e.changes++
 	t.txn.edits[t.id] = &e
-	return t.maybeSpill(ctx)
+	if err := t.maybeSpill(ctx, v.def.inMemory(p)); err != nil {
+		return err
+	}
+	t.txn.account()
+	return t.txn.db.checkMemory()
 }
 
 // greatest returns the greatest value of an integer column that is not negative, else 0.

@@ -64,7 +64,7 @@ func (c *blockCache) get(k blockKey) *cachedBlock {
 func (c *blockCache) put(b *cachedBlock) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.items[b.key] != nil || b.size > c.limit/2 {
+	if c.items[b.key] != nil || b.size > c.limit {
 		return
 	}
 	c.items[b.key] = c.order.PushFront(b)

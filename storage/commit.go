@@ -53,6 +53,7 @@ func (t *Txn) Commit(ctx context.Context) (err error) {
 		t.db.dropFiles(unused)
 		t.db.settle(slices.Collect(maps.Keys(used)))
 		t.edits, t.ops, t.files = nil, nil, nil
+		t.account()
 	}()
 	if err := ctx.Err(); err != nil {
 		return err
@@ -257,7 +258,7 @@ func (c *tableChange) commit(b *builder, tip *state, emit func(*op) error, r *co
 			o.kind = opSegment
 			r.segments = append(r.segments, final.seg.number)
 		} else {
-			r.bytes += final.bytes
+			r.bytes += b.tables[c.id].def.inMemory(final)
 		}
 		if err := emit(o); err != nil {
 			return err
@@ -365,7 +366,7 @@ func (db *DB) await(r *commitRequest) (full bool, err error) {
 	if !r.finished {
 		db.writeQueue()
 	}
-	return r.err == nil && db.memoryBytes > db.opts.MemoryLimit/2, r.err
+	return r.err == nil && db.memoryBytes > db.opts.committedBytes(), r.err
 }
 
 // writeQueue logs what is queued, publishes it, and starts a checkpoint when the log is long. syncMu is held.
@@ -403,7 +404,7 @@ func (db *DB) writeQueue() {
 		r.finished = true
 		db.memoryBytes += r.bytes
 	}
-	if db.log.Size()+db.olderLogs > db.opts.CheckpointBytes || db.memoryBytes > db.opts.MemoryLimit/4 {
+	if db.log.Size()+db.olderLogs > db.opts.CheckpointBytes || db.memoryBytes > db.opts.committedBytes()/2 {
 		db.kickCheckpoint()
 	}
 }

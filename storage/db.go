@@ -33,6 +33,7 @@ type DB struct {
 	nextTable atomic.Uint64
 	nextFile  atomic.Uint64
 	cache     *blockCache
+	held      atomic.Int64 // bytes of rows that running transactions have in memory
 
 	checkpointMu sync.Mutex
 	manifest     manifestInfo // under checkpointMu
@@ -84,7 +85,7 @@ func (o Options) withDefaults() Options {
 		o.SpillRows = segmentRows
 	}
 	if o.SpillBytes <= 0 {
-		o.SpillBytes = 128 << 20
+		o.SpillBytes = min(128<<20, max(1, o.MemoryLimit/8))
 	}
 	return o
 }
@@ -94,7 +95,7 @@ func (o Options) withDefaults() Options {
 // is damaged. A damaged segment does not prevent opening: only its table fails, when read.
 func Open(dir string, opts Options) (*DB, error) {
 	opts = opts.withDefaults()
-	db := &DB{dir: dir, fs: opts.FS, opts: opts, cache: newBlockCache(opts.MemoryLimit / 2), segments: map[uint64]*segmentFile{}, pending: map[uint64]bool{}, logged: map[uint64]uint64{}, kick: make(chan struct{}, 1)}
+	db := &DB{dir: dir, fs: opts.FS, opts: opts, cache: newBlockCache(opts.cacheBytes()), segments: map[uint64]*segmentFile{}, pending: map[uint64]bool{}, logged: map[uint64]uint64{}, kick: make(chan struct{}, 1)}
 	for _, d := range []string{dir, db.path("log"), db.path("segments")} {
 		if err := db.fs.MkdirAll(d); err != nil {
 			return nil, fmt.Errorf("storage: %w", err)

@@ -15,8 +15,9 @@ import (
 // segmentRows is the number of rows at which a segment is full.
 const segmentRows = 16 * segment.GroupRows
 
-// maybeSpill writes the rows that a transaction holds in memory for one table to segment files when they are many.
-func (t *Table) maybeSpill(ctx context.Context) error {
+// maybeSpill writes the rows that a transaction holds in memory for one table to segment files when they are many. added is the size of
+// those that account has not seen yet.
+func (t *Table) maybeSpill(ctx context.Context, added int64) error {
 	e := *t.txn.edit(t.id)
 	var local, rest []partRef
 	rows, size := 0, int64(0)
@@ -29,7 +30,7 @@ func (t *Table) maybeSpill(ctx context.Context) error {
 			rest = append(rest, p)
 		}
 	}
-	if rows < t.txn.db.opts.SpillRows && size < t.txn.db.opts.SpillBytes {
+	if rows < t.txn.db.opts.SpillRows && size < t.txn.db.spillBytes(added) {
 		return nil
 	}
 	parts, err := t.txn.db.writeSegments(ctx, e.view.def, local)

@@ -3,6 +3,7 @@ package storage
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"slices"
 	"sort"
 
@@ -79,12 +80,16 @@ func (p *part) hashIndex(e *keys.Encoder, ncols int) (*hashIndex, error) {
 	} else if h := p.cache.hashes[e]; h != nil {
 		return h, nil
 	}
+	size := int64(p.rows)*16 + 256
+	if p.seg != nil && size > p.seg.cache.limit {
+		return nil, fmt.Errorf("%w: an index of %s takes %d bytes, allowed is %d (half of the memory limit)", ErrMemory, p.seg.name(), size, p.seg.cache.limit)
+	}
 	h, err := p.buildHashIndex(e, ncols)
 	if err != nil {
 		return nil, err
 	}
 	if p.seg != nil {
-		p.seg.cache.put(&cachedBlock{key: k, hash: h, size: int64(len(h.entries))*16 + 256})
+		p.seg.cache.put(&cachedBlock{key: k, hash: h, size: size})
 		return h, nil
 	}
 	if p.cache.hashes == nil {

@@ -61,9 +61,7 @@ func (v *tableState) bytes() int64 {
 func (v *tableState) memoryBytes() int64 {
 	var n int64
 	for _, p := range v.parts {
-		if p.mem != nil {
-			n += p.part.bytes
-		}
+		n += v.def.inMemory(p.part)
 	}
 	return n
 }

@@ -24,6 +24,7 @@ type Txn struct {
 	ops   []op   // that made meta from base
 	edits map[uint64]*edit
 	files []uint64 // segments spilled
+	held  int64    // bytes of rows in memory, as last counted
 	done  bool
 }
 
@@ -61,6 +62,7 @@ func (t *Txn) Savepoint() Savepoint {
 // RollbackTo undoes everything since the savepoint. Automatic numbers that were reserved stay used.
 func (t *Txn) RollbackTo(s Savepoint) {
 	t.meta, t.ops, t.edits = s.meta, t.ops[:s.ops:s.ops], maps.Clone(s.edits)
+	t.account()
 }
 
 // Rollback ends the transaction without its changes. After Commit it does nothing.
@@ -71,6 +73,7 @@ func (t *Txn) Rollback() {
 	t.done = true
 	t.db.dropFiles(t.files)
 	t.edits, t.ops, t.files = nil, nil, nil
+	t.account()
 }
 
 // change applies a metadata operation to the transaction's state.
@@ -207,6 +210,7 @@ func (t *Txn) DropTable(database, name string) error {
 		return err
 	}
 	delete(t.edits, tab.id)
+	t.account()
 	return nil
 }
 

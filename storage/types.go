@@ -30,6 +30,8 @@ var (
 	ErrClosed = errors.New("storage: closed")
 	// ErrFailed says that the log could not be synced earlier: nothing more is committed until the directory is reopened.
 	ErrFailed = errors.New("storage: log failed; reopen the directory")
+	// ErrMemory says that a statement needs more memory than Options.MemoryLimit leaves it. The transaction is as before the call.
+	ErrMemory = errors.New("storage: memory limit reached")
 )
 
 // DuplicateKeyError says that an appended row has the unique key of another row.
@@ -58,13 +60,15 @@ type Options struct {
 	// in a unique key if and only if their comparison keys are the same bytes; nil, or a nil result, compares bytes. It must give
 	// the same result for the same field for the lifetime of the data: segments are stored in its order. Safe for concurrent use.
 	Collate func(f arrow.Field) func(dst, value []byte) []byte
-	// MemoryLimit bounds, in bytes, decoded blocks (half of it) and committed rows not yet in segments (a quarter of it); 0 is
-	// 1 GiB. What running transactions hold is not counted, but they spill beyond SpillBytes.
+	// MemoryLimit bounds, in bytes, decoded blocks and indexes (half of it), committed rows not yet in segments (a quarter: commits
+	// wait beyond it) and the rows of running transactions (a quarter: they spill early beyond half of that, and Append fails with
+	// ErrMemory beyond all of it); 0 is 1 GiB. Not counted are batches that callers hold, and the one block a column that each
+	// Scanner and background rewrite has in hand.
 	MemoryLimit int64
 	// CheckpointBytes is the length of the log at which a checkpoint starts in the background; 0 is 64 MiB.
 	CheckpointBytes int64
 	// SpillRows is the number of rows appended by a transaction to one table beyond which they go to segment files before the
-	// commit; 0 is 1,048,576. SpillBytes is the same in bytes; 0 is 128 MiB.
+	// commit; 0 is 1,048,576. SpillBytes is the same in bytes; 0 is 128 MiB or an eighth of MemoryLimit, whichever is less.
 	SpillRows  int
 	SpillBytes int64
 }
