@@ -79,10 +79,11 @@ func (r *periodRule) of(s series.Series, d *decompose.Detector) (periods, found 
 		}
 	}
 	if r.yearly > 0 && len(periods) == 1 && len(s.Y) > 2*r.yearly {
-		for _, p := range d.Detect(s.Y, decompose.DetectOptions{Natural: []int{periods[0], r.yearly}, NaturalOnly: true}) {
-			if p.Length == r.yearly {
-				return []int{periods[0], r.yearly}, nil
-			}
+		// The means of whole weeks (or days, of hours) show a year as well, and in a seventh of the time.
+		m := periods[0]
+		year := int(math.Round(float64(r.yearly) / float64(m)))
+		if len(d.Detect(cycleMeans(s.Y, m), decompose.DetectOptions{Natural: []int{year}, NaturalOnly: true, Max: 1})) > 0 {
+			return []int{m, r.yearly}, nil
 		}
 	}
 	return periods, nil
@@ -179,6 +180,23 @@ func layOut(panel *series.Panel) (offsets []int, length int) {
 		length = max(length, offsets[i]+len(s.Y))
 	}
 	return offsets, length
+}
+
+// cycleMeans are the means of the known values of each whole cycle of m, laid from the end; NaN where there is none.
+func cycleMeans(y []float64, m int) []float64 {
+	means := make([]float64, len(y)/m)
+	y = y[len(y)%m:]
+	for i := range means {
+		n := 0.0
+		for _, v := range y[i*m : (i+1)*m] {
+			if !math.IsNaN(v) {
+				means[i] += v
+				n++
+			}
+		}
+		means[i] /= n
+	}
+	return means
 }
 
 func meanDeviation(y []float64) (mean, deviation float64) {
