@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -53,7 +54,11 @@ func newImportCommand() *cobra.Command {
 		Example: importExample,
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
-			return runImport(cmd.Context(), files, f, cmd.Flags().Changed("null"), cmd.OutOrStdout(), cmd.ErrOrStderr())
+			err := runImport(cmd.Context(), files, f, cmd.Flags().Changed("null"), cmd.OutOrStdout(), cmd.ErrOrStderr())
+			if errors.Is(err, context.Canceled) {
+				return errors.New("import interrupted; nothing was loaded")
+			}
+			return err
 		},
 	}
 	flags := cmd.Flags()
@@ -89,6 +94,16 @@ func runImport(ctx context.Context, paths []string, f importFlags, nullSet bool,
 	}
 	defer loader.Close()
 
+	existing, err := loader.Target(ctx, database, table)
+	missing := errors.Is(err, storage.ErrNoTable) || errors.Is(err, storage.ErrNoDatabase)
+	switch {
+	case err != nil && !missing:
+		return err
+	case missing && !f.create:
+		return fmt.Errorf("there is no table %s.%s; add --create to make it from the files", database, table)
+	case !missing && f.create:
+		return fmt.Errorf("table %s.%s exists already; leave out --create to add the rows to it, or drop it first", database, table)
+	}
 	p := newProgress(stderr, paths)
 	files, err := p.open(paths, o)
 	if err != nil {
@@ -112,12 +127,9 @@ func runImport(ctx context.Context, paths []string, f importFlags, nullSet bool,
 			}
 		}
 	} else {
-		target, err = loader.Target(ctx, database, table)
-		if errors.Is(err, storage.ErrNoTable) || errors.Is(err, storage.ErrNoDatabase) {
-			return fmt.Errorf("there is no table %s.%s; add --create to make it from the files", database, table)
-		}
-		if err != nil {
-			return err
+		target = existing
+		if !f.noHeader {
+			noteLeftOut(stderr, files.Names(), target.Names())
 		}
 	}
 	columns, err := target.Columns(files.Names())
@@ -149,6 +161,15 @@ func runImport(ctx context.Context, paths []string, f importFlags, nullSet bool,
 		}
 	}
 	return nil
+}
+
+// noteLeftOut says which columns of the files the table does not have.
+func noteLeftOut(stderr io.Writer, names, table []string) {
+	for _, n := range names {
+		if !slices.ContainsFunc(table, func(t string) bool { return strings.EqualFold(t, n) }) {
+			fmt.Fprintf(stderr, "note: column %s of the files is not in the table and left out\n", n)
+		}
+	}
 }
 
 func (f importFlags) options(nullSet bool) (ingest.Options, error) {

@@ -77,6 +77,12 @@ func openIPC(path string, o Options) (*columnarFile, error) {
 	if err != nil {
 		return nil, err
 	}
+	if stream, err := isIPCStream(path); err != nil || stream {
+		if err == nil {
+			err = readIPCStream(f)
+		}
+		return f, err
+	}
 	with := func(do func(*ipc.FileReader) error) error {
 		in, err := os.Open(path)
 		if err != nil {
@@ -85,7 +91,7 @@ func openIPC(path string, o Options) (*columnarFile, error) {
 		defer in.Close()
 		fr, err := ipc.NewFileReader(in, ipc.WithAllocator(o.mem()))
 		if err != nil {
-			return fmt.Errorf("%s: %w (the file format is read, not the stream format)", path, err)
+			return fmt.Errorf("%s: %w", path, err)
 		}
 		defer fr.Close()
 		return do(fr)
@@ -112,6 +118,58 @@ func openIPC(path string, o Options) (*columnarFile, error) {
 		})
 	}
 	return f, with(func(fr *ipc.FileReader) error { f.schema = fr.Schema(); return nil })
+}
+
+// isIPCStream tells Arrow's stream format from its file format, which begins with a magic word.
+func isIPCStream(path string) (bool, error) {
+	in, err := os.Open(path)
+	if err != nil {
+		return false, err
+	}
+	defer in.Close()
+	head := make([]byte, 4)
+	if _, err := io.ReadFull(in, head); err != nil {
+		return false, fmt.Errorf("%s: not an Arrow file: %w", path, err)
+	}
+	return string(head) == "\xff\xff\xff\xff", nil
+}
+
+// readIPCStream makes f read Arrow's stream format.
+func readIPCStream(f *columnarFile) error {
+	with := func(do func(*ipc.Reader, *countingReader) error) error {
+		in, err := os.Open(f.path)
+		if err != nil {
+			return err
+		}
+		defer in.Close()
+		counted := &countingReader{r: in}
+		r, err := ipc.NewReader(counted, ipc.WithAllocator(f.opts.mem()))
+		if err != nil {
+			return fmt.Errorf("%s: %w", f.path, err)
+		}
+		defer r.Release()
+		return do(r, counted)
+	}
+	f.batches = func(ctx context.Context, columns []int, do func(arrow.RecordBatch, float64) error) error {
+		return with(func(r *ipc.Reader, counted *countingReader) error {
+			for r.Next() {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				picked := pick(r.RecordBatch(), columns)
+				err := do(picked, float64(counted.n)/float64(max(f.size, 1)))
+				picked.Release()
+				if err != nil {
+					return err
+				}
+			}
+			if err := r.Err(); err != nil {
+				return fmt.Errorf("%s: %w", f.path, err)
+			}
+			return nil
+		})
+	}
+	return with(func(r *ipc.Reader, _ *countingReader) error { f.schema = r.Schema(); return nil })
 }
 
 func newColumnarFile(path string, o Options) (*columnarFile, error) {

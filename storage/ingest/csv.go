@@ -172,8 +172,10 @@ func (f *csvFile) open() (*input, error) {
 		return nil, err
 	}
 	in := &input{file: file, disk: &countingReader{r: file}}
-	var r io.Reader = bufio.NewReaderSize(in.disk, 256<<10)
-	if strings.HasSuffix(strings.ToLower(f.path), ".gz") {
+	packed := bufio.NewReaderSize(in.disk, 256<<10)
+	var r io.Reader = packed
+	// Its first bytes tell a gzip file, whatever its name.
+	if magic, _ := packed.Peek(2); string(magic) == "\x1f\x8b" || strings.HasSuffix(strings.ToLower(f.path), ".gz") {
 		if in.gzip, err = gzip.NewReader(r); err != nil {
 			file.Close()
 			return nil, fmt.Errorf("%s: %w", f.path, err)

@@ -185,11 +185,13 @@ func TestCharsetAndGzip(t *testing.T) {
 	z := gzip.NewWriter(&zipped)
 	fmt.Fprint(z, "name\nK\xf6ln\n")
 	z.Close()
-	_, rows, err := load(t, write(t, "f.csv.gz", zipped.String()), Options{Charset: "windows-1252"})
-	if err != nil || len(rows) != 1 || rows[0] != "Köln" {
-		t.Fatal(rows, err)
+	for _, name := range []string{"f.csv.gz", "gzip-by-its-bytes.csv"} {
+		_, rows, err := load(t, write(t, name, zipped.String()), Options{Charset: "windows-1252"})
+		if err != nil || len(rows) != 1 || rows[0] != "Köln" {
+			t.Fatal(name, rows, err)
+		}
 	}
-	_, _, err = load(t, write(t, "g.csv.gz", zipped.String()[:20]), Options{})
+	_, _, err := load(t, write(t, "g.csv.gz", zipped.String()[:20]), Options{})
 	if err == nil || !strings.Contains(err.Error(), "g.csv.gz") {
 		t.Fatal("a cut gzip file must be an error with its name:", err)
 	}
@@ -281,7 +283,15 @@ func columnarFiles(t *testing.T) map[string]string {
 	if err := errors.Join(iw.Write(b), iw.Close(), out.Close()); err != nil {
 		t.Fatal(err)
 	}
-	return map[string]string{"parquet": pq, "arrow": arrowFile}
+	streamFile := filepath.Join(dir, "s.arrow")
+	if out, err = os.Create(streamFile); err != nil {
+		t.Fatal(err)
+	}
+	sw := ipc.NewWriter(out, ipc.WithSchema(b.Schema()))
+	if err := errors.Join(sw.Write(b), sw.Close(), out.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return map[string]string{"parquet": pq, "arrow": arrowFile, "arrow stream": streamFile}
 }
 
 func TestColumnarFiles(t *testing.T) {
