@@ -1,9 +1,10 @@
 package storage
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
+	"io/fs"
 	"slices"
 
 	"github.com/almanacdb/almanac/storage/segment"
@@ -20,7 +21,8 @@ func Check(dir string, fsys vfs.FS, report func(Problem)) error {
 	if _, err := opts.FS.List(dir); err != nil {
 		return fmt.Errorf("storage: %w", err)
 	}
-	db := &DB{dir: dir, fs: opts.FS, opts: opts, cache: newBlockCache(1), segments: map[uint64]*segmentFile{}, pending: map[uint64]bool{}, logged: map[uint64]uint64{}}
+	opts.MemoryLimit = 1 // nothing is kept
+	db := newDB(dir, opts)
 	lock, err := db.fs.Lock(db.path("LOCK"))
 	if errors.Is(err, vfs.ErrLocked) {
 		return fmt.Errorf("%w: %s", ErrLocked, dir)
@@ -36,15 +38,14 @@ func Check(dir string, fsys vfs.FS, report func(Problem)) error {
 	} else if err != nil {
 		return err
 	}
-	// The table of each segment, as far as manifest and log say.
+	// The segments that manifest and log name, and their tables.
+	expected := map[uint64]*segmentFile{}
 	owner := map[uint64]string{}
-	expected := map[uint64]partRef{}
 	if r != nil && r.state != nil {
 		for _, t := range r.state.tables {
 			for _, p := range t.parts {
 				if p.seg != nil {
-					owner[p.seg.number] = t.def.name()
-					expected[p.seg.number] = p
+					expected[p.seg.number], owner[p.seg.number] = p.seg, t.def.name()
 				}
 			}
 		}
@@ -54,10 +55,17 @@ func Check(dir string, fsys vfs.FS, report func(Problem)) error {
 		return err
 	}
 	for _, n := range present {
-		if p, ok := expected[n]; ok || r == nil {
-			if err := checkSegment(db, n, p, owner[n], report); err != nil {
-				return err
-			}
+		s := expected[n]
+		if s == nil && r != nil {
+			continue // a leftover
+		}
+		if s == nil {
+			s = &segmentFile{number: n, dir: db.path("segments"), fs: db.fs}
+		}
+		err := s.verify(owner[n], report)
+		s.close()
+		if err != nil {
+			return err
 		}
 	}
 	for n, name := range owner {
@@ -91,30 +99,66 @@ type replayError struct {
 func (e *replayError) Error() string { return fmt.Sprintf("%s %v", e.file, e.err) }
 func (e *replayError) Unwrap() error { return e.err }
 
-func checkSegment(db *DB, number uint64, expected partRef, table string, report func(Problem)) error {
-	name := "segments/" + segmentName(number)
-	file, err := db.fs.Open(db.path(filepath.Join("segments", segmentName(number))))
-	if err != nil {
-		return fmt.Errorf("storage: %w", err)
+// Check verifies, while transactions go on, every byte of the segments of the newest committed state and of the manifest, and calls
+// report for each piece of damage. The log is verified when it is replayed, and by the function Check on a closed directory or a copy.
+func (db *DB) Check(ctx context.Context, report func(Problem)) error {
+	s := db.published.Load()
+	db.checkpointMu.Lock()
+	content, err := vfs.ReadFile(db.fs, db.path("MANIFEST"))
+	db.checkpointMu.Unlock()
+	if err == nil {
+		_, _, _, err = newDB(db.dir, db.opts).decodeManifest(content)
 	}
-	defer file.Close()
+	if err != nil {
+		report(Problem{File: "MANIFEST", What: err.Error()})
+	}
+	for _, t := range s.tables {
+		for _, p := range t.parts {
+			if p.seg == nil {
+				continue
+			}
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if db.ctx.Err() != nil {
+				return ErrClosed
+			}
+			if err := p.seg.verify(t.def.name(), report); errors.Is(err, fs.ErrNotExist) {
+				report(Problem{File: p.seg.name(), Table: t.def.name(), What: "file is missing"})
+			} else if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// verify reads every byte of the segment. Without a schema nothing is known of what the segment should be.
+func (s *segmentFile) verify(table string, report func(Problem)) error {
+	problem := func(offset int64, what error) {
+		report(Problem{File: s.name(), Offset: offset, Table: table, What: what.Error()})
+	}
+	s.mu.Lock()
+	file, err := s.handle()
+	s.mu.Unlock()
+	if err != nil {
+		return err
+	}
 	size, err := file.Size()
 	if err != nil {
-		return fmt.Errorf("storage: %w", err)
+		return fmt.Errorf("storage: %s: %w", s.name(), err)
 	}
-	f, err := segment.Verify(file, size, func(offset int64, what error) {
-		report(Problem{File: name, Offset: offset, Table: table, What: what.Error()})
-	})
+	f, err := segment.Verify(file, size, problem)
 	if err != nil {
-		return fmt.Errorf("storage: %s: %w", name, err)
+		return fmt.Errorf("storage: %s: %w", s.name(), err)
 	}
-	if f == nil || expected.part == nil {
+	if f == nil || s.schema == nil {
 		return nil
 	}
-	if f.Rows != expected.rows {
-		report(Problem{File: name, Table: table, What: fmt.Sprintf("has %d rows, its table expects %d", f.Rows, expected.rows)})
-	} else if err := expected.seg.checkTypes(f); err != nil {
-		report(Problem{File: name, Table: table, What: err.Error()})
+	if f.Rows != s.rows {
+		problem(0, fmt.Errorf("has %d rows, its table expects %d", f.Rows, s.rows))
+	} else if err := s.checkTypes(f); err != nil {
+		problem(0, err)
 	}
 	return nil
 }

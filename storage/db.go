@@ -90,12 +90,20 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+// newDB returns a DB of a directory that is not open yet.
+func newDB(dir string, opts Options) *DB {
+	return &DB{
+		dir: dir, fs: opts.FS, opts: opts, cache: newBlockCache(opts.cacheBytes()), segments: map[uint64]*segmentFile{},
+		pending: map[uint64]bool{}, logged: map[uint64]uint64{}, kick: make(chan struct{}, 1),
+	}
+}
+
 // Open opens a directory, making it if it is not there, and brings it to the last committed transaction: it reads the manifest and
 // replays the log, but no segment. ErrLocked if somebody else has it open; ErrCorrupt, naming file and offset, if the manifest or the log
 // is damaged. A damaged segment does not prevent opening: only its table fails, when read.
 func Open(dir string, opts Options) (*DB, error) {
 	opts = opts.withDefaults()
-	db := &DB{dir: dir, fs: opts.FS, opts: opts, cache: newBlockCache(opts.cacheBytes()), segments: map[uint64]*segmentFile{}, pending: map[uint64]bool{}, logged: map[uint64]uint64{}, kick: make(chan struct{}, 1)}
+	db := newDB(dir, opts)
 	for _, d := range []string{dir, db.path("log"), db.path("segments")} {
 		if err := db.fs.MkdirAll(d); err != nil {
 			return nil, fmt.Errorf("storage: %w", err)
