@@ -64,6 +64,8 @@ func subcommands() []*cobra.Command {
 	return []*cobra.Command{
 		newServeCommand(),
 		newImportCommand(),
+		newExportCommand(),
+		newDumpCommand(),
 		newCheckCommand(),
 		newVersionCommand(),
 	}

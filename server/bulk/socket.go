@@ -69,6 +69,7 @@ func Listen(dir string, local *Local, logger *slog.Logger) (*Socket, error) {
 	mux.HandleFunc("GET /target", h.target)
 	mux.HandleFunc("POST /load", h.load)
 	mux.HandleFunc("GET /export", h.export)
+	mux.HandleFunc("GET /dump", h.dump)
 	s := &Socket{
 		server: &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }},
 		path:   path, cancel: cancel, done: make(chan struct{}),

@@ -179,3 +179,29 @@ func (r *remoteReader) Release() {
 	r.RecordReader.Release()
 	_ = r.body.Close()
 }
+
+// dump answers GET /dump?database=…&drop=1&nodata=1 with SQL.
+func (h *loads) dump(w http.ResponseWriter, r *http.Request) {
+	h.stream(w, "dump", func(out io.Writer) error {
+		w.Header().Set("Content-Type", "application/sql")
+		return h.local.Dump(r.Context(), out, DumpOptions{Drop: r.FormValue("drop") != "", NoData: r.FormValue("nodata") != "", Databases: r.Form["database"]})
+	})
+}
+
+// Dump implements Dumper.
+func (r *Remote) Dump(ctx context.Context, w io.Writer, o DumpOptions) error {
+	q := url.Values{"database": o.Databases}
+	if o.Drop {
+		q.Set("drop", "1")
+	}
+	if o.NoData {
+		q.Set("nodata", "1")
+	}
+	res, err := r.get(ctx, "dump", q)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	_, err = io.Copy(w, res.Body)
+	return err
+}
