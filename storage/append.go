@@ -18,6 +18,18 @@ import (
 // row has the unique key of another, nothing is added and the error is a *DuplicateKeyError. A value in the automatic column raises the
 // next automatic number beyond it. Large transactions spill to segment files on the way.
 func (t *Table) Append(ctx context.Context, b arrow.RecordBatch) error {
+	return t.blame(t.append(ctx, b))
+}
+
+// blame adds the table's name to an error about its files.
+func (t *Table) blame(err error) error {
+	if v, verr := t.visible(); verr == nil {
+		return v.def.blame(err)
+	}
+	return err
+}
+
+func (t *Table) append(ctx context.Context, b arrow.RecordBatch) error {
 	v, err := t.state()
 	if err != nil || b.NumRows() == 0 {
 		return err
@@ -240,6 +252,9 @@ func (t *Txn) verifyNewKeys(ctx context.Context, old *tableDef, v *tableState) e
 		}
 		if known {
 			continue
+		}
+		if v.damage != nil {
+			return v.damage
 		}
 		// Each part is compared with those before it.
 		seen := &tableState{def: v.def}

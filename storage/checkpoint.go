@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
 
@@ -44,6 +45,9 @@ func (db *DB) checkpoint(ctx context.Context) error {
 	defer db.checkpointMu.Unlock()
 	if db.ended {
 		return ErrClosed
+	}
+	if err := db.published.Load().damagedTable(); err != nil {
+		return fmt.Errorf("storage: the log stays until a damaged table is dropped, or its segment restored: %w", err)
 	}
 	s, err := db.rotate()
 	if err != nil || s == nil {
@@ -150,7 +154,7 @@ func (db *DB) rewriteParts(ctx context.Context, s *state) ([]rewrite, error) {
 			for _, p := range parts {
 				r.result = append(r.result, partRef{part: p})
 			}
-			if err != nil && errors.Is(err, ErrCorrupt) && len(merge) > 0 && ctx.Err() == nil {
+			if err != nil && (errors.Is(err, ErrCorrupt) || errors.Is(err, fs.ErrNotExist)) && len(merge) > 0 && ctx.Err() == nil {
 				// A damaged segment must not keep sound rows out of segments.
 				db.opts.Logger.Error("storage: segments of a table cannot be merged", "table", t.def.name(), "error", err)
 				var files []uint64

@@ -184,7 +184,7 @@ func (t *Txn) enqueue(changes []*tableChange) (*commitRequest, error) {
 	r := &commitRequest{}
 	for _, c := range changes {
 		if err := c.commit(b, tip, emit, r); err != nil {
-			return nil, err
+			return nil, c.edit.view.def.blame(err)
 		}
 	}
 	if len(w.Buf) == 0 {

@@ -202,6 +202,13 @@ func (rp *replayer) apply(payload []byte) error {
 		}
 		if err == nil {
 			err = o.apply(rp.b, 0)
+			if o.kind == opDelete && err != nil && !errors.Is(err, ErrConflict) && !errors.Is(err, ErrNoTable) {
+				// A segment cannot be read. That is no damage of the log, and concerns one table.
+				n := *rp.b.tables[o.table]
+				n.damage, n.version = n.def.blame(err), rp.b.seq
+				rp.b.setTables()[o.table] = &n
+				err = nil
+			}
 		}
 		if err != nil {
 			return err
@@ -327,8 +334,11 @@ func (o *op) apply(b *builder, frozen uint64) error {
 	n.version = b.seq
 	switch o.kind {
 	case opTruncate:
-		n.parts, n.rows = nil, 0
+		n.parts, n.rows, n.damage = nil, 0, nil
 	case opDelete:
+		if n.damage != nil {
+			break
+		}
 		var err error
 		if n.parts, err = deleteRows(t, o.ids); err != nil {
 			return err

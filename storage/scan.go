@@ -38,6 +38,11 @@ var _ array.RecordReader = (*Scanner)(nil)
 // Scan starts to read the table as it is now. Text columns come as utf8 or dictionary(int32, utf8), batch by batch, so that a batch's
 // schema can differ from the Scanner's in that respect.
 func (t *Table) Scan(ctx context.Context, o ScanOptions) (*Scanner, error) {
+	s, err := t.scan(ctx, o)
+	return s, t.blame(err)
+}
+
+func (t *Table) scan(ctx context.Context, o ScanOptions) (*Scanner, error) {
 	v, err := t.state()
 	if err != nil {
 		return nil, err
@@ -134,6 +139,7 @@ func (s *Scanner) Next() bool {
 			more, s.err = s.nextGroup()
 		}
 		if s.err != nil {
+			s.err = s.def.blame(s.err)
 			s.clear()
 			return false
 		}

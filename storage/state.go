@@ -48,6 +48,8 @@ type tableState struct {
 	nextRow uint64    // the id of the next row
 	rows    int64     // live
 	version uint64    // the commit that last changed the data
+	// damage is not nil when the log deletes rows of a segment that could not be read: the rows here are not the table's.
+	damage error
 }
 
 func (v *tableState) bytes() int64 {
@@ -291,7 +293,7 @@ func (b *builder) alterTable(d *tableDef, replace bool) error {
 	n := *t
 	n.def = d
 	if replace {
-		n.parts, n.rows, n.version = nil, 0, b.seq
+		n.parts, n.rows, n.version, n.damage = nil, 0, b.seq, nil
 	}
 	b.setTables()[d.id] = &n
 	return nil

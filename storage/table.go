@@ -2,6 +2,7 @@ package storage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -20,7 +21,8 @@ type Table struct {
 	id  uint64
 }
 
-func (t *Table) state() (*tableState, error) {
+// visible is the table's version in the transaction, whether its rows can be read or not.
+func (t *Table) visible() (*tableState, error) {
 	if t.txn.done {
 		return nil, ErrClosed
 	}
@@ -31,9 +33,18 @@ func (t *Table) state() (*tableState, error) {
 	return v, nil
 }
 
+// state is visible for those who use the rows.
+func (t *Table) state() (*tableState, error) {
+	v, err := t.visible()
+	if err == nil && v.damage != nil {
+		return nil, v.damage
+	}
+	return v, err
+}
+
 // Spec returns the table's definition.
 func (t *Table) Spec() TableSpec {
-	if v, err := t.state(); err == nil {
+	if v, err := t.visible(); err == nil {
 		return v.def.spec
 	}
 	return TableSpec{}
@@ -45,7 +56,7 @@ func (t *Table) ID() uint64 { return t.id }
 // Version changes when, and only when, the table's rows do. A version seen in a transaction with changes of its own to the table is
 // greater than any committed one.
 func (t *Table) Version() uint64 {
-	v, err := t.state()
+	v, err := t.visible()
 	if err != nil {
 		return 0
 	}
@@ -57,7 +68,7 @@ func (t *Table) Version() uint64 {
 
 // NumRows counts the rows without reading them.
 func (t *Table) NumRows() int64 {
-	v, err := t.state()
+	v, err := t.visible()
 	if err != nil {
 		return 0
 	}
@@ -66,7 +77,7 @@ func (t *Table) NumRows() int64 {
 
 // Bytes returns the size of the table's segment files and of its rows in memory, deleted rows included.
 func (t *Table) Bytes() int64 {
-	v, err := t.state()
+	v, err := t.visible()
 	if err != nil {
 		return 0
 	}
@@ -75,7 +86,7 @@ func (t *Table) Bytes() int64 {
 
 // Segments counts the segment files of the table.
 func (t *Table) Segments() int {
-	v, err := t.state()
+	v, err := t.visible()
 	if err != nil {
 		return 0
 	}
@@ -130,7 +141,8 @@ func (t *Table) Lookup(ctx context.Context, key int, values []any) (RowID, bool,
 	if err != nil || null {
 		return 0, false, err
 	}
-	return v.lookup(k, enc)
+	id, ok, err := v.lookup(k, enc)
+	return id, ok, v.def.blame(err)
 }
 
 // LookupAll returns the ids of all rows with the given values in the leading columns of a key, unique or not (an index in Spec().Keys),
@@ -166,11 +178,12 @@ func (v *tableState) lookup(k *tableKey, enc []byte) (RowID, bool, error) {
 }
 
 // Row returns one row, all columns, as a batch of one row that the caller owns; ErrNoRow if it is not visible.
-func (t *Table) Row(ctx context.Context, id RowID) (arrow.RecordBatch, error) {
+func (t *Table) Row(ctx context.Context, id RowID) (_ arrow.RecordBatch, err error) {
 	v, err := t.state()
 	if err != nil {
 		return nil, err
 	}
+	defer func() { err = v.def.blame(err) }()
 	i, pos, ok, err := v.findRow(uint64(id))
 	if err != nil {
 		return nil, err
@@ -208,6 +221,9 @@ func (t *Table) Delete(ctx context.Context, rows []RowID) error {
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
 	parts, err := deleteRows(v, ids)
+	if err != nil && !errors.Is(err, ErrConflict) {
+		return v.def.blame(err)
+	}
 	if err != nil {
 		return fmt.Errorf("%w: in %s: %w", ErrNoRow, v.def.name(), err)
 	}
@@ -222,13 +238,13 @@ func (t *Table) Delete(ctx context.Context, rows []RowID) error {
 
 // Truncate removes all rows and sets the automatic number back to 1.
 func (t *Table) Truncate() error {
-	v, err := t.state()
+	v, err := t.visible()
 	if err != nil {
 		return err
 	}
 	e := *t.txn.edit(t.id)
 	n := *v
-	n.parts, n.rows = nil, 0
+	n.parts, n.rows, n.damage = nil, 0, nil
 	e.view, e.replaced = &n, true
 	e.changes++
 	e.counter = new(atomic.Uint64)
@@ -259,7 +275,7 @@ func (t *Table) ReserveAutoIncrement(n int) (first uint64) {
 
 // SetAutoIncrement sets the next automatic number when the transaction commits.
 func (t *Table) SetAutoIncrement(next uint64) error {
-	v, err := t.state()
+	v, err := t.visible()
 	if err != nil {
 		return err
 	}

@@ -242,7 +242,7 @@ func (t *Txn) redefine(id uint64, spec TableSpec, replace bool) error {
 	v := *e.view
 	v.def = d
 	if replace {
-		v.parts, v.rows = nil, 0
+		v.parts, v.rows, v.damage = nil, 0, nil
 		e.replaced = true
 		e.changes++
 	}
@@ -263,7 +263,7 @@ func (t *Txn) AlterTable(database, name string, spec TableSpec, rows array.Recor
 	if err = t.alter(tab, spec, rows); err != nil {
 		t.RollbackTo(undo)
 	}
-	return err
+	return tab.blame(err)
 }
 
 func (t *Txn) alter(tab *Table, spec TableSpec, rows array.RecordReader) error {
