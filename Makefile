@@ -9,7 +9,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev
 LDFLAGS  := -X main.version=$(VERSION)
 LINT     := GOFLAGS= go tool -modfile=.ci/lint/go.mod
 
-.PHONY: help build run test race race-core fuzz bench m5 lint format generate check clean
+.PHONY: help build run test race race-core fuzz crash bench m5 lint format generate check clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,10 @@ fuzz: ## fuzz everything that parses, FUZZTIME each
 	    echo "== $$pkg $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
 	  done; \
 	done
+
+ROUNDS ?= 300
+crash: build ## kill a server that is written to, ROUNDS times, and look for what is lost
+	go run ./testdata/crash -almanac bin/almanac -rounds $(ROUNDS) $(CRASHFLAGS)
 
 bench: ## run the Go benchmarks (compare two runs with benchstat)
 	go test -run '^$$' -bench . -benchmem ./...
