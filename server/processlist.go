@@ -12,6 +12,8 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/mysql_db"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
+
+	"github.com/almanacdb/almanac/server/loaddata"
 )
 
 const (
@@ -76,6 +78,10 @@ func state(p sql.Process) string {
 		function, _, ok := strings.Cut(name, "#")
 		if !ok {
 			continue // a table's scan: of no use to a reader
+		}
+		if function == loaddata.Progress {
+			functions = append(functions, fmt.Sprintf("%s: %d rows", function, progress.Done))
+			continue
 		}
 		functions = append(functions, fmt.Sprintf("%s: %d of %d series", function, progress.Done, progress.Total))
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/almanacdb/almanac/functions"
 	"github.com/almanacdb/almanac/server/bulk"
 	"github.com/almanacdb/almanac/server/catalog"
+	"github.com/almanacdb/almanac/server/loaddata"
 	"github.com/almanacdb/almanac/server/sqltype"
 	"github.com/almanacdb/almanac/server/tablefunc"
 	"github.com/almanacdb/almanac/storage"
@@ -144,6 +145,7 @@ func (s *Server) newEngine() *tablefunc.Set {
 		AddPreAnalyzeRule(existingTableID, keepExistingTable).
 		AddPreAnalyzeRule(nullableFieldsID, tablefunc.NullableFields).
 		AddPreAnalyzeRule(strictLoadID, strictLoad).
+		AddPostAnalyzeRule(loaddata.RuleID, loaddata.Rule).
 		Build()
 	s.engine = sqle.New(rules, nil)
 	set.Attach(rules)

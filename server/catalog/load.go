@@ -2,13 +2,38 @@ package catalog
 
 import (
 	"context"
+	"fmt"
+	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/dolthub/go-mysql-server/sql"
+	"github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"github.com/almanacdb/almanac/server/sqltype"
 	"github.com/almanacdb/almanac/storage"
 )
+
+// HasTriggers tells whether a trigger runs when rows of t change.
+func (t *Table) HasTriggers(ctx *sql.Context) (bool, error) {
+	found := false
+	err := t.db.pro.view(ctx, func(txn *storage.Txn) error {
+		triggers, err := all[triggerObject](txn, kindTrigger, t.db.name)
+		if err != nil {
+			return err
+		}
+		for _, tr := range triggers {
+			stmt, err := sqlparser.Parse(tr.CreateStatement)
+			if err != nil {
+				return fmt.Errorf("trigger %s: %w", tr.Name, err)
+			}
+			if ddl, ok := stmt.(*sqlparser.DDL); ok && strings.EqualFold(ddl.Table.Name.String(), t.Name()) {
+				found = true
+			}
+		}
+		return nil
+	})
+	return found, err
+}
 
 // A Load is one statement that adds Arrow batches to a table in the session's transaction, past the engine's editors. What
 // it did is taken back by Undo as if the statement had not run; a transaction that ends beneath it takes it back too. It is
