@@ -30,6 +30,10 @@ type model struct {
 	objects map[string]string
 }
 
+func newModel() *model {
+	return &model{tables: map[string]map[string]sale{}, objects: map[string]string{}}
+}
+
 func (m *model) clone() *model {
 	c := &model{tables: map[string]map[string]sale{}, objects: maps.Clone(m.objects)}
 	for n, t := range m.tables {
@@ -73,7 +77,7 @@ type modelRun struct {
 }
 
 func runModel(t *testing.T, seed uint64, crashes int) {
-	r := &modelRun{t: t, rng: rand.New(rand.NewPCG(seed, 1)), truth: &model{tables: map[string]map[string]sale{}, objects: map[string]string{}}, noLogs: slog.New(slog.DiscardHandler)}
+	r := &modelRun{t: t, rng: rand.New(rand.NewPCG(seed, 1)), truth: newModel(), noLogs: slog.New(slog.DiscardHandler)}
 	r.use(vfs.NewMem())
 	for range crashes {
 		if !r.open() {
@@ -140,7 +144,7 @@ func (r *modelRun) open() bool {
 
 // contents reads the database as a model.
 func (r *modelRun) contents(txn *storage.Txn) (*model, error) {
-	m := &model{tables: map[string]map[string]sale{}, objects: map[string]string{}}
+	m := newModel()
 	for _, o := range txn.Objects("view", "shop") {
 		m.objects[o.Name] = string(o.Value)
 	}
