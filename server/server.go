@@ -143,6 +143,7 @@ func (s *Server) newEngine() *tablefunc.Set {
 		AddOverrides(sql.EngineOverrides{Builder: sql.BuilderOverrides{Parser: parser{sql.DefaultMySQLParser}}}).
 		AddPreAnalyzeRule(constantsID, constantsBesideAggregates).
 		AddPreAnalyzeRule(existingTableID, keepExistingTable).
+		AddPreAnalyzeRule(unionTypesID, unionTypes).
 		AddPreAnalyzeRule(nullableFieldsID, tablefunc.NullableFields).
 		AddPreAnalyzeRule(strictLoadID, strictLoad).
 		AddPostAnalyzeRule(loaddata.RuleID, loaddata.Rule).

@@ -62,7 +62,12 @@ func (s *exactSum) WithChildren(ctx *sql.Context, children ...sql.Expression) (s
 	if err != nil {
 		return nil, err
 	}
-	return &exactSum{Sum: e.(*aggregation.Sum), typ: s.typ}, nil
+	sum := e.(*aggregation.Sum)
+	typ, ok := sumType(sum.Child.Type(ctx))
+	if !ok {
+		return sum, nil
+	}
+	return &exactSum{Sum: sum, typ: typ}, nil
 }
 
 // WithId implements sql.IdExpression.
