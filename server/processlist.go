@@ -12,6 +12,8 @@ import (
 	"github.com/dolthub/go-mysql-server/sql/mysql_db"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/transform"
+	"github.com/dolthub/go-mysql-server/sql/types"
+	"github.com/dolthub/vitess/go/mysql"
 
 	"github.com/almanacdb/almanac/server/loaddata"
 )
@@ -23,22 +25,28 @@ const (
 
 var alwaysOnce sync.Once
 
-// alwaysApply puts our rule for the process list among those that apply to every statement. The engine analyses simple
-// SELECTs by a short cut that leaves out added rules, unless this list, which is global to the process, has members.
+// alwaysApply puts our rules on privileges and the process list among those that apply to every statement. The engine
+// analyses simple SELECTs by a short cut that leaves out added rules, unless this list, which is global to the process, has
+// members.
 func alwaysApply() {
 	alwaysOnce.Do(func() {
-		analyzer.AlwaysBeforeDefault = append(analyzer.AlwaysBeforeDefault, analyzer.Rule{Id: processListID, Apply: processListRule})
+		analyzer.AlwaysBeforeDefault = append(analyzer.AlwaysBeforeDefault,
+			analyzer.Rule{Id: processListID, Apply: processListRule},
+			analyzer.Rule{Id: globalVariablesID, Apply: globalVariablesRule})
 	})
 }
 
 // processListRule replaces SHOW PROCESSLIST and information_schema.processlist by views that say how far table functions
-// are ("FORECAST: 120 of 3049 series") and that show other accounts' statements only to those who hold PROCESS.
+// are ("FORECAST: 120 of 3049 series") and that show other accounts' statements only to those who hold PROCESS, and KILL by
+// one that every account may use on its own connections.
 func processListRule(ctx *sql.Context, a *analyzer.Analyzer, n sql.Node, _ *plan.Scope, _ analyzer.RuleSelector, _ *sql.QueryFlags) (sql.Node, transform.TreeIdentity, error) {
 	accounts := a.Catalog.MySQLDb
 	return transform.NodeWithOpaque(ctx, n, func(_ *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
 		switch n := n.(type) {
 		case *plan.ShowProcessList:
 			return &showProcessList{ShowProcessList: n, accounts: accounts}, transform.NewTree, nil
+		case *plan.Kill:
+			return &kill{Kill: n, accounts: accounts}, transform.NewTree, nil
 		case *plan.ResolvedTable:
 			if _, done := n.Table.(*processTable); done || n.SqlDatabase == nil ||
 				!strings.EqualFold(n.SqlDatabase.Name(), sql.InformationSchemaDatabaseName) ||
@@ -59,8 +67,7 @@ func processes(ctx *sql.Context, accounts *mysql_db.MySQLDb) []sql.Process {
 		return nil
 	}
 	all := ctx.ProcessList.Processes()
-	everything := !accounts.Enabled() ||
-		accounts.UserHasPrivileges(ctx, sql.NewPrivilegedOperation(sql.PrivilegeCheckSubject{}, sql.PrivilegeType_Process))
+	everything := holdsGlobal(ctx, accounts, sql.PrivilegeType_Process)
 	visible := all[:0]
 	for _, p := range all {
 		if everything || p.User == ctx.Client().User {
@@ -141,4 +148,38 @@ func (t *processTable) PartitionRows(ctx *sql.Context, _ sql.Partition) (sql.Row
 		})
 	}
 	return sql.RowsToRowIter(rows...), nil
+}
+
+// kill is KILL and KILL QUERY: of one's own connections without a privilege, of others' with SUPER.
+type kill struct {
+	*plan.Kill
+	accounts *mysql_db.MySQLDb
+}
+
+var _ sql.ExecSourceRel = (*kill)(nil)
+
+// WithChildren implements sql.Node.
+func (k *kill) WithChildren(*sql.Context, ...sql.Node) (sql.Node, error) { return k, nil }
+
+// RowIter implements sql.ExecSourceRel.
+func (k *kill) RowIter(ctx *sql.Context, _ sql.Row) (sql.RowIter, error) {
+	target, known := sql.Process{}, false
+	for _, p := range ctx.ProcessList.Processes() {
+		if p.Connection == k.ConnID {
+			target, known = p, true
+		}
+	}
+	if !known {
+		return nil, mysql.NewSQLError(mysql.ERNoSuchThread, "HY000", "Unknown thread id: %d", k.ConnID)
+	}
+	if target.User != ctx.Client().User && !holdsGlobal(ctx, k.accounts, sql.PrivilegeType_Super) {
+		return nil, mysql.NewSQLError(mysql.ERKillDenied, "HY000", "You are not owner of thread %d", k.ConnID)
+	}
+	ctx.ProcessList.Kill(k.ConnID)
+	if k.Kt == plan.KillType_Connection {
+		if err := ctx.KillConnection(k.ConnID); err != nil {
+			return nil, err
+		}
+	}
+	return sql.RowsToRowIter(sql.NewRow(types.NewOkResult(0))), nil
 }
