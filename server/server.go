@@ -24,6 +24,7 @@ import (
 	"github.com/almanacdb/almanac/server/bulk"
 	"github.com/almanacdb/almanac/server/catalog"
 	"github.com/almanacdb/almanac/server/loaddata"
+	"github.com/almanacdb/almanac/server/outfile"
 	"github.com/almanacdb/almanac/server/sqltype"
 	"github.com/almanacdb/almanac/server/tablefunc"
 	"github.com/almanacdb/almanac/storage"
@@ -147,6 +148,7 @@ func (s *Server) newEngine() *tablefunc.Set {
 		AddPreAnalyzeRule(nullableFieldsID, tablefunc.NullableFields).
 		AddPreAnalyzeRule(strictLoadID, strictLoad).
 		AddPostAnalyzeRule(loaddata.RuleID, loaddata.Rule).
+		AddPostAnalyzeRule(outfile.RuleID, outfile.Rule).
 		Build()
 	s.engine = sqle.New(rules, nil)
 	set.Attach(rules)

@@ -109,7 +109,7 @@ func (c *column) convertAnew(ctx context.Context, text string) (any, *complaint)
 }
 
 func (c *column) convertString(ctx context.Context, t sql.StringType, text string) (any, *complaint) {
-	if !types.IsText(t) {
+	if !types.IsTextOnly(t) {
 		if most := t.MaxByteLength(); int64(len(text)) > most {
 			return []byte(text[:most]), c.tooLong()
 		}
