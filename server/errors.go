@@ -20,6 +20,8 @@ const (
 	erCommandDenied   = 1142
 	erSyntax          = 1064
 	erNoSuchProcedure = 1305
+	erNotGrouped      = 1055
+	erMixedGroups     = 1140
 )
 
 // numberByText finds the number of an error by words of the engine's message.
@@ -39,6 +41,8 @@ var numberByText = []struct {
 	{"Access denied for user", erAccessDenied},
 	{"syntax error at position", erSyntax},
 	{"stored procedure \"", erNoSuchProcedure},
+	{"not functionally dependent on columns in GROUP BY", erNotGrouped},
+	{"table with name ", mysql.ERTableExists},
 }
 
 // stateByNumber holds the SQLSTATEs that MySQL sends, where they are not HY000.
@@ -55,6 +59,10 @@ var stateByNumber = map[int]string{
 // withMySQLCodes gives an error of the engine the number and SQLSTATE that MySQL would send.
 func withMySQLCodes(err *mysql.SQLError) *mysql.SQLError {
 	number, state := err.Num, err.State
+	if strings.Contains(err.Message, "%!d(MISSING)") {
+		return mysql.NewSQLError(erMixedGroups, "42000", "window functions beside aggregates: SELECT * and sub-queries in the same expression cannot be used"+
+			"\nFix: group in a sub-query, SELECT …, RANK() OVER (…) FROM (SELECT …, SUM(…) … GROUP BY …) g")
+	}
 	if number == mysql.ERUnknownError && strings.HasSuffix(err.Message, context.Canceled.Error()) {
 		return mysql.NewSQLError(mysql.ERQueryInterrupted, "70100", "Query execution was interrupted")
 	}

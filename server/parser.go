@@ -24,10 +24,12 @@ func amend(stmt sqlparser.Statement) sqlparser.Statement {
 		if strings.EqualFold(stmt.Type, "processlist") {
 			stmt.Auth = open
 		}
+	case *sqlparser.DDL:
+		acceptConditions(stmt)
 	case *sqlparser.Kill:
 		stmt.Auth = open
 	}
-	return stmt
+	return rewrite(stmt)
 }
 
 // ParseSimple implements sql.Parser.
