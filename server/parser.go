@@ -24,8 +24,6 @@ func amend(stmt sqlparser.Statement) sqlparser.Statement {
 		if strings.EqualFold(stmt.Type, "processlist") {
 			stmt.Auth = open
 		}
-	case *sqlparser.DDL:
-		acceptConditions(stmt)
 	case *sqlparser.Kill:
 		stmt.Auth = open
 	}
