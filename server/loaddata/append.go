@@ -2,11 +2,11 @@ package loaddata
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/dolthub/go-mysql-server/sql"
-	"github.com/dolthub/vitess/go/mysql"
 
 	"github.com/almanacdb/almanac/server/catalog"
 	"github.com/almanacdb/almanac/storage"
@@ -163,11 +163,8 @@ rows:
 	return a.load.Append(ctx, kept)
 }
 
-// messageOf is an error's text as a client would get it.
+// messageOf is a unique key error in MySQL's words, which the engine puts its own before.
 func messageOf(err error) string {
-	var known *mysql.SQLError
-	if converted := sql.CastSQLError(err); errors.As(converted, &known) {
-		return known.Message
-	}
-	return err.Error()
+	text := err.Error()
+	return text[max(strings.Index(text, "Duplicate entry"), 0):]
 }

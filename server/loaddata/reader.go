@@ -234,7 +234,7 @@ func (r *reader) null(ctx context.Context, c *column) error {
 		return nil
 	}
 	if !r.lenient {
-		return c.isNull().err(r.row, r.scanner.line, []byte("NULL"))
+		return c.isNull().err(r.row, r.scanner.line, nil)
 	}
 	r.warnings.add(erNullToNotNull, func() string {
 		return fmt.Sprintf("Column set to default value; NULL supplied to NOT NULL column '%s' at row %d", c.sql.Name, r.row)

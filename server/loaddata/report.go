@@ -2,6 +2,7 @@ package loaddata
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/dolthub/go-mysql-server/sql"
@@ -43,7 +44,11 @@ func (c *complaint) err(row, line int64, value []byte) error {
 	} else {
 		text += fmt.Sprintf(": line %d of the file has %s", line, shown)
 	}
-	if len(value) > 0 && value[len(value)-1] == '\r' {
+	switch {
+	case value == nil:
+	case len(value) == 0:
+		text += "\nFix: where empty means NULL, read the field as a variable: (…, @v) SET column = NULLIF(@v, '')"
+	case value[len(value)-1] == '\r':
 		text += "\nFix: its lines end in a carriage return and a line feed; add LINES TERMINATED BY '\\r\\n'"
 	}
 	return mysql.NewSQLError(c.number, c.state, "%s", text)
@@ -92,9 +97,9 @@ func (w *warnings) add(number int, text func() string) {
 	}
 }
 
-// flush hands the kept warnings to the session.
+// flush hands the kept warnings to the session, which shows those it got last first: so that the first one is shown first.
 func (w *warnings) flush(ctx *sql.Context) {
-	for _, k := range w.kept[:min(len(w.kept), w.most)] {
+	for _, k := range slices.Backward(w.kept[:min(len(w.kept), w.most)]) {
 		ctx.Session.Warn(&sql.Warning{Level: "Warning", Code: k.number, Message: k.text})
 	}
 	w.kept = nil

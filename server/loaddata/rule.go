@@ -16,7 +16,7 @@ const RuleID analyzer.RuleId = 10_006
 
 // Rule is an analyzer rule, for after the engine's own. It replaces a LOAD DATA into one of our tables, unless triggers have
 // to run or an expression holds a sub-query.
-func Rule(ctx *sql.Context, a *analyzer.Analyzer, n sql.Node, _ *plan.Scope, _ analyzer.RuleSelector, _ *sql.QueryFlags) (sql.Node, transform.TreeIdentity, error) {
+func Rule(ctx *sql.Context, a *analyzer.Analyzer, n sql.Node, _ *plan.Scope, _ analyzer.RuleSelector, flags *sql.QueryFlags) (sql.Node, transform.TreeIdentity, error) {
 	insert, ok := n.(*plan.InsertInto)
 	if !ok || insert.HasAfterTrigger || insert.OnDupExprs.HasUpdates() || len(insert.Returning) > 0 {
 		return n, transform.SameTree, nil
@@ -37,8 +37,13 @@ func Rule(ctx *sql.Context, a *analyzer.Analyzer, n sql.Node, _ *plan.Scope, _ a
 	if !ok {
 		return n, transform.SameTree, nil
 	}
-	if triggers, err := table.HasTriggers(ctx); err != nil || triggers {
-		return n, transform.SameTree, err
+	triggers, err := table.HasTriggers(ctx)
+	if err != nil {
+		return nil, transform.SameTree, err
+	}
+	if triggers {
+		flags.Set(sql.QFlagInsert) // without it the engine leaves triggers out
+		return n, transform.SameTree, nil
 	}
 	// The plan does not tell columns of the list from those that only SET names; the statement does.
 	parsed, _, _, err := a.Parser.Parse(ctx, ctx.Query(), true)

@@ -84,13 +84,17 @@ func (s *scanner) skipMark() error {
 	return nil
 }
 
-// skipLine passes over a line whatever is in it.
+// skipLine passes over a line whatever is in it but escaped terminators.
 func (s *scanner) skipLine() error {
 	t := s.dialect.LineTerminator
+	escape := s.dialect.Escape
+	if escape == s.dialect.Enclosure { // which does not escape terminators
+		escape = none
+	}
 	for {
 		p := s.pos
 		for {
-			if p < s.end && s.dialect.Escape != none && int(s.buf[p]) == s.dialect.Escape && p+1 < s.end {
+			if escape != none && p+1 < s.end && int(s.buf[p]) == escape {
 				p += 2
 				continue
 			}
