@@ -3,9 +3,7 @@ package storage
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"slices"
 
@@ -13,16 +11,9 @@ import (
 	"github.com/almanacdb/almanac/storage/wal"
 )
 
-const (
-	// smallSegments is the number of small segments of one table at which a checkpoint merges them.
-	smallSegments = 8
-	// smallRows is the number of rows below which a segment is small.
-	smallRows = segmentRows / 4
-)
-
-// Checkpoint writes the rows that are in memory to segments, merges small segments and those with many deleted rows, publishes the
-// manifest and removes the logs that it makes unnecessary. Readers and committers go on meanwhile. It runs by itself when the log is
-// long, and at Close; calling it is never necessary.
+// Checkpoint writes the rows that are in memory to segments, publishes the manifest, removes the logs that it makes unnecessary, and then
+// merges segments that overlap, are small, or have many deleted rows. Readers and committers go on meanwhile. It runs by itself when
+// the log is long, and, without merging, at Close; calling it is never necessary.
 func (db *DB) Checkpoint(ctx context.Context) error {
 	db.commitMu.Lock()
 	closed := db.closed
@@ -30,7 +21,10 @@ func (db *DB) Checkpoint(ctx context.Context) error {
 	if closed {
 		return ErrClosed
 	}
-	return db.checkpoint(ctx)
+	if err := db.checkpoint(ctx); err != nil {
+		return err
+	}
+	return db.compact(ctx)
 }
 
 // rewrite replaces parts of one table by new segments with the same rows.
@@ -40,27 +34,29 @@ type rewrite struct {
 	result []partRef
 }
 
-func (db *DB) checkpoint(ctx context.Context) error {
+// checkpoint writes what is in memory to segments and publishes a manifest, in which compacted segments take the place of their sources.
+// If it fails their files are removed.
+func (db *DB) checkpoint(ctx context.Context, compacted ...rewrite) error {
 	db.checkpointMu.Lock()
 	defer db.checkpointMu.Unlock()
+	written := newFiles(compacted)
+	defer func() { db.settle(written) }()
 	if db.ended {
+		db.dropFiles(written)
 		return ErrClosed
 	}
 	if err := db.published.Load().damagedTable(); err != nil {
+		db.dropFiles(written)
 		return fmt.Errorf("storage: the log stays until a damaged table is dropped, or its segment restored: %w", err)
 	}
-	s, err := db.rotate()
+	s, err := db.rotate(len(compacted) > 0)
 	if err != nil || s == nil {
+		db.dropFiles(written)
 		return err
 	}
-	rewrites, err := db.rewriteParts(ctx, s)
-	var written []uint64
-	for _, r := range rewrites {
-		for _, p := range r.result {
-			written = append(written, p.seg.number)
-		}
-	}
-	defer func() { db.settle(written) }()
+	rewrites, err := db.rewriteMemory(ctx, s)
+	rewrites = append(rewrites, compacted...)
+	written = newFiles(rewrites)
 	if err == nil && len(written) > 0 {
 		err = db.fs.SyncDir(db.path("segments"))
 	}
@@ -83,6 +79,17 @@ func (db *DB) checkpoint(ctx context.Context) error {
 		return fmt.Errorf("storage: checkpoint: %w", err)
 	}
 	return db.install(rewrites, next, number)
+}
+
+// newFiles lists the segments that rewrites have made.
+func newFiles(rewrites []rewrite) []uint64 {
+	var files []uint64
+	for _, r := range rewrites {
+		for _, p := range r.result {
+			files = append(files, p.seg.number)
+		}
+	}
+	return files
 }
 
 // manifestMayName reads the manifest back and says whether it refers to one of the files, or cannot be read.
@@ -115,11 +122,12 @@ func (db *DB) drain() (unlock func()) {
 	}
 }
 
-// rotate starts a new log and returns the state at its beginning; nil when the manifest has that state already.
-func (db *DB) rotate() (*state, error) {
+// rotate starts a new log and returns the state at its beginning; nil when the manifest has that state already, unless force is
+// set.
+func (db *DB) rotate(force bool) (*state, error) {
 	defer db.drain()()
 	s := db.tip
-	if s.seq == db.manifest.seq && db.failed == nil {
+	if s.seq == db.manifest.seq && db.failed == nil && !force {
 		return nil, nil
 	}
 	if db.log.Size() > wal.HeaderBytes || db.log.Broken() != nil {
@@ -140,59 +148,29 @@ func (db *DB) rotate() (*state, error) {
 	return s, nil
 }
 
-// rewriteParts writes the new segments. What it returns has been written also when err is not nil.
-func (db *DB) rewriteParts(ctx context.Context, s *state) ([]rewrite, error) {
+// rewriteMemory writes what is in memory to segments. What it returns has been written also when err is not nil.
+func (db *DB) rewriteMemory(ctx context.Context, s *state) ([]rewrite, error) {
 	var out []rewrite
 	for id, t := range s.tables {
-		memory, merge := choose(t)
-		for _, source := range [][]partRef{append(slices.Clone(memory), merge...), memory} {
-			if len(source) == 0 {
-				break
+		r := rewrite{table: id}
+		for _, p := range t.parts {
+			if p.mem != nil {
+				r.source = append(r.source, p)
 			}
-			parts, err := db.writeSegments(ctx, t.def, source)
-			r := rewrite{table: id, source: source}
-			for _, p := range parts {
-				r.result = append(r.result, partRef{part: p})
-			}
-			if err != nil && (errors.Is(err, ErrCorrupt) || errors.Is(err, fs.ErrNotExist)) && len(merge) > 0 && ctx.Err() == nil {
-				// A damaged segment must not keep sound rows out of segments.
-				db.opts.Logger.Error("storage: segments of a table cannot be merged", "table", t.def.name(), "error", err)
-				var files []uint64
-				for _, p := range parts {
-					files = append(files, p.seg.number)
-				}
-				db.dropFiles(files)
-				merge = nil
-				continue
-			}
-			out = append(out, r)
-			if err != nil {
-				return out, err
-			}
-			break
+		}
+		if len(r.source) == 0 {
+			continue
+		}
+		parts, err := db.writeSegments(ctx, t.def, r.source)
+		for _, p := range parts {
+			r.result = append(r.result, partRef{part: p})
+		}
+		out = append(out, r)
+		if err != nil {
+			return out, err
 		}
 	}
 	return out, nil
-}
-
-// choose picks what a checkpoint rewrites: everything in memory; the small segments, once there are many; segments a third of whose rows
-// are deleted.
-func choose(t *tableState) (memory, merge []partRef) {
-	var small []partRef
-	for _, p := range t.parts {
-		switch live := p.live(); {
-		case p.mem != nil:
-			memory = append(memory, p)
-		case p.rows > 3*live/2:
-			merge = append(merge, p)
-		case live < smallRows:
-			small = append(small, p)
-		}
-	}
-	if len(small) >= smallSegments {
-		merge = append(merge, small...)
-	}
-	return memory, merge
 }
 
 // replaceParts returns s with the results of rewrites in place of their sources. Rows deleted since then are deleted in the results.

@@ -21,7 +21,7 @@ import (
 
 // DB is an open directory. All methods are safe for concurrent use.
 //
-// Locks, in the order in which they are taken: checkpointMu (one checkpoint at a time), syncMu (the log file), commitMu (tip and queue).
+// Locks, in the order in which they are taken: compactMu (one compaction at a time), checkpointMu (one checkpoint at a time), syncMu (the log file), commitMu (tip and queue).
 type DB struct {
 	dir  string
 	fs   vfs.FS
@@ -34,6 +34,9 @@ type DB struct {
 	nextFile  atomic.Uint64
 	cache     *blockCache
 	held      atomic.Int64 // bytes of rows that running transactions have in memory
+
+	compactMu sync.Mutex
+	inOrder   map[uint64]layout // under compactMu: tables with nothing to merge
 
 	checkpointMu sync.Mutex
 	manifest     manifestInfo // under checkpointMu
@@ -59,7 +62,9 @@ type DB struct {
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 	kick   chan struct{}
-	worker sync.WaitGroup
+	// checkpointed tells the compactor.
+	checkpointed chan struct{}
+	worker       sync.WaitGroup
 }
 
 // manifestInfo says what the manifest on disk holds.
@@ -94,7 +99,7 @@ func (o Options) withDefaults() Options {
 func newDB(dir string, opts Options) *DB {
 	return &DB{
 		dir: dir, fs: opts.FS, opts: opts, cache: newBlockCache(opts.cacheBytes()), segments: map[uint64]*segmentFile{},
-		pending: map[uint64]bool{}, logged: map[uint64]uint64{}, kick: make(chan struct{}, 1),
+		pending: map[uint64]bool{}, logged: map[uint64]uint64{}, kick: make(chan struct{}, 1), checkpointed: make(chan struct{}, 1), inOrder: map[uint64]layout{},
 	}
 }
 
@@ -122,8 +127,9 @@ func Open(dir string, opts Options) (*DB, error) {
 		db.closeFiles()
 		return nil, err
 	}
-	db.worker.Add(1)
+	db.worker.Add(2)
 	go db.background()
+	go db.compactor()
 	if db.olderLogs > opts.CheckpointBytes {
 		db.kickCheckpoint()
 	}
@@ -472,17 +478,16 @@ func (db *DB) background() {
 		if err := db.safeCheckpoint(); err != nil && db.ctx.Err() == nil {
 			db.opts.Logger.Error("storage: checkpoint failed; the log keeps growing until one succeeds", "error", err)
 		}
+		select {
+		case db.checkpointed <- struct{}{}:
+		default:
+		}
 	}
 }
 
-// safeCheckpoint turns a panic into an error: background work must not take the server down.
-func (db *DB) safeCheckpoint() (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("storage: checkpoint: %v", r)
-		}
-	}()
-	return db.checkpoint(db.ctx)
+// safeCheckpoint is a checkpoint that does not panic.
+func (db *DB) safeCheckpoint() error {
+	return guard("checkpoint", func() error { return db.checkpoint(db.ctx) })
 }
 
 func (db *DB) kickCheckpoint() {
