@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/almanacdb/almanac/server/bulk"
-	"github.com/almanacdb/almanac/storage"
 )
 
 const dumpHelp = `Write databases as SQL that Almanac, MySQL and MariaDB read back: CREATE DATABASE and
@@ -55,11 +54,7 @@ func runDump(ctx context.Context, databases []string, f dumpFlags, stdout io.Wri
 	}
 	defer from.Close()
 	dump := func(w io.Writer) error {
-		err := from.Dump(ctx, w, bulk.DumpOptions{Databases: databases, Drop: f.drop, NoData: f.noData})
-		if errors.Is(err, storage.ErrNoDatabase) && len(databases) == 1 {
-			return errors.New("there is no database " + databases[0])
-		}
-		return err
+		return from.Dump(ctx, w, bulk.DumpOptions{Databases: databases, Drop: f.drop, NoData: f.noData})
 	}
 	if f.output != "" {
 		_, err := writeFile(f.output, f.overwrite, dump)

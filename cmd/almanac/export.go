@@ -183,6 +183,7 @@ func syncDir(dir string) error {
 type reader interface {
 	bulk.Exporter
 	bulk.Dumper
+	bulk.Backuper
 }
 
 // openExporter opens the directory, or finds the server that has it open.

@@ -66,6 +66,7 @@ func subcommands() []*cobra.Command {
 		newImportCommand(),
 		newExportCommand(),
 		newDumpCommand(),
+		newBackupCommand(),
 		newCheckCommand(),
 		newVersionCommand(),
 	}

@@ -37,6 +37,7 @@ type message struct {
 	Loaded          int64    `json:",omitempty"`
 	Error           string   `json:",omitempty"`
 	NoTable         bool     `json:",omitempty"`
+	NoDatabase      bool     `json:",omitempty"`
 }
 
 const targetHeader = "Almanac-Target"
@@ -70,6 +71,7 @@ func Listen(dir string, local *Local, logger *slog.Logger) (*Socket, error) {
 	mux.HandleFunc("POST /load", h.load)
 	mux.HandleFunc("GET /export", h.export)
 	mux.HandleFunc("GET /dump", h.dump)
+	mux.HandleFunc("POST /backup", h.backup)
 	s := &Socket{
 		server: &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }},
 		path:   path, cancel: cancel, done: make(chan struct{}),
@@ -308,9 +310,20 @@ func answer(res *http.Response) (message, error) {
 	}
 	switch {
 	case m.NoTable:
-		return m, fmt.Errorf("%w", storage.ErrNoTable)
+		return m, &remoteError{m.Error, storage.ErrNoTable}
+	case m.NoDatabase:
+		return m, &remoteError{m.Error, storage.ErrNoDatabase}
 	case m.Error != "":
 		return m, errors.New(strings.TrimSpace(m.Error))
 	}
 	return m, nil
 }
+
+// remoteError is a server's error of a kind that callers ask for.
+type remoteError struct {
+	text string
+	kind error
+}
+
+func (e *remoteError) Error() string { return e.text }
+func (e *remoteError) Unwrap() error { return e.kind }

@@ -43,7 +43,7 @@ func (h *loads) stream(w http.ResponseWriter, what string, write func(io.Writer)
 		w.Header().Set(doneTrailer, "1")
 	case !out.started:
 		w.Header().Del("Trailer")
-		reply(w, message{Error: err.Error(), NoTable: errors.Is(err, storage.ErrNoTable) || errors.Is(err, storage.ErrNoDatabase)})
+		reply(w, message{Error: err.Error(), NoTable: errors.Is(err, storage.ErrNoTable), NoDatabase: errors.Is(err, storage.ErrNoDatabase)})
 	default:
 		h.logger.Warn(what+" broken off", "error", err)
 		w.Header().Set(errorTrailer, strings.Join(strings.Fields(err.Error()), " "))
