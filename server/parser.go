@@ -11,7 +11,10 @@ import (
 // parser is the engine's parser, with statements on oneself open to everybody. The engine asks for SELECT on the database
 // mysql for SHOW GRANTS, but drivers and BI tools send it with the account they were given; and for PROCESS and SUPER for
 // SHOW PROCESSLIST and KILL, which every account may use on its own connections (see processListRule).
-type parser struct{ sql.Parser }
+type parser struct {
+	sql.Parser
+	databases sql.DatabaseProvider
+}
 
 func amend(stmt sqlparser.Statement) sqlparser.Statement {
 	open := sqlparser.AuthInformation{AuthType: sqlparser.AuthType_IGNORE, TargetType: sqlparser.AuthTargetType_Ignore}
@@ -39,17 +42,17 @@ func (p parser) ParseSimple(query string) (sqlparser.Statement, error) {
 // Parse implements sql.Parser.
 func (p parser) Parse(ctx *sql.Context, query string, multi bool) (sqlparser.Statement, string, string, error) {
 	stmt, parsed, rest, err := p.Parser.Parse(ctx, plainComments(query), multi)
-	return amend(stmt), parsed, rest, err
+	return p.upserts(ctx, amend(stmt)), parsed, rest, err
 }
 
 // ParseWithOptions implements sql.Parser.
 func (p parser) ParseWithOptions(ctx context.Context, query string, delimiter rune, multi bool, options sqlparser.ParserOptions) (sqlparser.Statement, string, string, error) {
 	stmt, parsed, rest, err := p.Parser.ParseWithOptions(ctx, plainComments(query), delimiter, multi, options)
-	return amend(stmt), parsed, rest, err
+	return p.upserts(ctx, amend(stmt)), parsed, rest, err
 }
 
 // ParseOneWithOptions implements sql.Parser.
 func (p parser) ParseOneWithOptions(ctx context.Context, query string, options sqlparser.ParserOptions) (sqlparser.Statement, int, error) {
 	stmt, end, err := p.Parser.ParseOneWithOptions(ctx, plainComments(query), options)
-	return amend(stmt), end, err
+	return p.upserts(ctx, amend(stmt)), end, err
 }

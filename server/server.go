@@ -141,7 +141,7 @@ func (s *Server) newEngine() *tablefunc.Set {
 	}
 	alwaysApply()
 	rules := analyzer.NewBuilder(databases).
-		AddOverrides(sql.EngineOverrides{Builder: sql.BuilderOverrides{Parser: parser{sql.DefaultMySQLParser}}}).
+		AddOverrides(sql.EngineOverrides{Builder: sql.BuilderOverrides{Parser: parser{sql.DefaultMySQLParser, databases}}}).
 		AddPreAnalyzeRule(constantsID, constantsBesideAggregates).
 		AddPreAnalyzeRule(existingTableID, keepExistingTable).
 		AddPreAnalyzeRule(unionTypesID, unionTypes).
