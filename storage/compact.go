@@ -153,7 +153,13 @@ func chooseOverlapping(segments []partRef) ([]partRef, error) {
 func (db *DB) compact(ctx context.Context) error {
 	db.compactMu.Lock()
 	defer db.compactMu.Unlock()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(db.ctx, cancel)()
 	for {
+		if db.ctx.Err() != nil {
+			return ErrClosed
+		}
 		r, err := db.compactOne(ctx)
 		if err != nil || r == nil {
 			return err

@@ -448,6 +448,8 @@ func (db *DB) Close() error {
 	db.checkpointMu.Lock()
 	db.ended = true
 	db.checkpointMu.Unlock()
+	db.compactMu.Lock() // a compaction that Checkpoint runs ends with db.ctx
+	defer db.compactMu.Unlock()
 	db.closeFiles()
 	return nil
 }

@@ -7,6 +7,10 @@
 // through a transaction; a [Scanner] reads one fixed version of a table. Readers never block writers: every version of a table is an
 // immutable list of parts (segment files or in-memory batches) with bitmaps of deleted rows, and a commit publishes a new list.
 //
+// A [KeyRange] finds rows by the leading columns of any key without reading through the table; [Table.Lookup] finds the one row of a
+// unique key. Checkpoints move committed rows to segments, and compaction merges segments so that neighbours in the primary key are
+// neighbours in the file; both run in the background. [DB.Backup] copies a running database.
+//
 // Commit is durable on return: the changes are in the log and the log is synced. Committers that arrive together share one sync.
 // Isolation is snapshot isolation; of two transactions that collide the first to commit wins, the other gets [ErrConflict].
 //
