@@ -77,8 +77,9 @@ func chooseMerge(t *tableState) ([]partRef, error) {
 	}
 	byRows := func(a, b partRef) int { return cmp.Compare(a.live(), b.live()) }
 	slices.SortStableFunc(small, byRows)
+	small = small[:min(len(small), mergeSegments)]
 	if n := growing(small, partRef.live); n >= smallSegments {
-		return small[:min(n, mergeSegments)], nil
+		return small[:n], nil
 	}
 	return nil, nil
 }
@@ -131,17 +132,18 @@ func chooseOverlapping(segments []partRef) ([]partRef, error) {
 			}
 		}
 		slices.SortStableFunc(runs, func(a, b *run) int { return cmp.Compare(a.rows, b.rows) })
-		n := growing(runs, func(r *run) int { return r.rows })
-		var merge []partRef
-		taken := 0
-		for _, r := range runs[:n] {
-			if len(merge)+len(r.parts) > mergeSegments {
+		total := 0
+		for k, r := range runs {
+			if total += len(r.parts); total > mergeSegments {
+				runs = runs[:k]
 				break
 			}
-			merge = append(merge, r.parts...)
-			taken++
 		}
-		if taken > 1 {
+		var merge []partRef
+		for _, r := range runs[:growing(runs, func(r *run) int { return r.rows })] {
+			merge = append(merge, r.parts...)
+		}
+		if merge != nil {
 			return merge, nil
 		}
 	}
