@@ -27,6 +27,8 @@ func amend(stmt sqlparser.Statement) sqlparser.Statement {
 		if strings.EqualFold(stmt.Type, "processlist") {
 			stmt.Auth = open
 		}
+	case *sqlparser.DDL:
+		acceptConditions(stmt)
 	case *sqlparser.Kill:
 		stmt.Auth = open
 	}

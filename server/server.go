@@ -147,11 +147,11 @@ func (s *Server) newEngine() *tablefunc.Set {
 		AddPreAnalyzeRule(unionTypesID, unionTypes).
 		AddPreAnalyzeRule(nullableFieldsID, tablefunc.NullableFields).
 		AddPreAnalyzeRule(strictLoadID, strictLoad).
-		AddPreAnalyzeRule(viewCommitID, viewsDoNotCommit).
 		AddPostAnalyzeRule(loaddata.RuleID, loaddata.Rule).
 		AddPostAnalyzeRule(outfile.RuleID, outfile.Rule).
 		Build()
 	s.engine = sqle.New(rules, nil)
+	rules.ExecBuilder.PriorityBuilder = procedures{s.engine}
 	set.Attach(rules)
 	return set
 }

@@ -119,12 +119,21 @@ func (s *Session) SessionEnd() {
 // SetTransaction implements sql.Session. The engine drops a failed statement's implicit transaction by setting another
 // or none; what it did is rolled back then. While a statement runs its transaction stays: the engine would end it after
 // each statement of a procedure that a trigger calls.
+//
+// A transaction that has ended is none, and without one autocommit is never suspended: else nobody would begin one for the
+// next statement, or nobody would commit it.
 func (s *Session) SetTransaction(tx sql.Transaction) {
+	if t, ok := tx.(*Transaction); ok && (t == nil || t.ended) {
+		tx = nil
+	}
 	if old, ok := s.GetTransaction().(*Transaction); ok && old != nil && tx != sql.Transaction(old) {
 		if tx == nil && !old.ended && old.running() {
 			return
 		}
 		old.rollback()
+	}
+	if tx == nil {
+		s.SetIgnoreAutoCommit(false)
 	}
 	s.BaseSession.SetTransaction(tx)
 }
