@@ -26,6 +26,7 @@ import (
 type handler struct {
 	mysql.Handler
 	functions *tablefunc.Set
+	retries   *retries
 	// sessions is set once the listener exists, before it accepts.
 	sessions *gms.SessionManager
 	calls    *regexp.Regexp
@@ -36,17 +37,19 @@ func newHandler(inner mysql.Handler, set *tablefunc.Set) *handler {
 	for _, spec := range set.Specs() {
 		names = append(names, regexp.QuoteMeta(spec.Name))
 	}
-	return &handler{Handler: inner, functions: set, calls: regexp.MustCompile(`(?i)\b(` + strings.Join(names, "|") + `)\s*\(`)}
+	return &handler{Handler: inner, functions: set, retries: newRetries(), calls: regexp.MustCompile(`(?i)\b(` + strings.Join(names, "|") + `)\s*\(`)}
 }
 
 // ComQuery implements mysql.Handler.
 func (h *handler) ComQuery(ctx context.Context, c *mysql.Conn, query string, callback mysql.ResultSpoolFn) error {
-	return h.around(ctx, c, query, func() error { return h.Handler.ComQuery(ctx, c, query, callback) })
+	callback, sent := spool(callback)
+	return h.around(ctx, c, query, sent, func() error { return h.Handler.ComQuery(ctx, c, query, callback) })
 }
 
 // ComMultiQuery implements mysql.Handler.
 func (h *handler) ComMultiQuery(ctx context.Context, c *mysql.Conn, query string, callback mysql.ResultSpoolFn) (rest string, err error) {
-	err = h.around(ctx, c, query, func() error {
+	callback, sent := spool(callback)
+	err = h.around(ctx, c, query, sent, func() error {
 		rest, err = h.Handler.ComMultiQuery(ctx, c, query, callback)
 		return err
 	})
@@ -55,7 +58,7 @@ func (h *handler) ComMultiQuery(ctx context.Context, c *mysql.Conn, query string
 
 // ComPrepare implements mysql.Handler.
 func (h *handler) ComPrepare(ctx context.Context, c *mysql.Conn, query string, prepare *mysql.PrepareData) (fields []*querypb.Field, err error) {
-	err = h.around(ctx, c, query, func() error {
+	err = h.around(ctx, c, query, nil, func() error {
 		fields, err = h.Handler.ComPrepare(ctx, c, query, prepare)
 		return err
 	})
@@ -64,18 +67,29 @@ func (h *handler) ComPrepare(ctx context.Context, c *mysql.Conn, query string, p
 
 // ComStmtExecute implements mysql.Handler.
 func (h *handler) ComStmtExecute(ctx context.Context, c *mysql.Conn, prepare *mysql.PrepareData, callback func(*sqltypes.Result) error) error {
-	return h.around(ctx, c, prepare.PrepareStmt, func() error { return h.Handler.ComStmtExecute(ctx, c, prepare, callback) })
+	sent := false
+	spooling := func(result *sqltypes.Result) error {
+		sent = true
+		return callback(result)
+	}
+	return h.around(ctx, c, prepare.PrepareStmt, func() bool { return sent }, func() error {
+		return h.Handler.ComStmtExecute(ctx, c, prepare, spooling)
+	})
 }
 
 var qualifiedCall = regexp.MustCompile("(?i)^\\s*CALL\\s+(?:`([^`]+)`|(\\w+))\\s*\\.")
 
-// around runs one statement in the database that it needs.
-func (h *handler) around(ctx context.Context, c *mysql.Conn, query string, run func() error) error {
+// around runs one statement in the database that it needs, again where that is due (see retries). sent tells whether
+// anything of an answer went to the client; it is nil where nothing is run.
+func (h *handler) around(ctx context.Context, c *mysql.Conn, query string, sent func() bool, run func() error) error {
 	statement, err := h.sessions.NewContextWithQuery(ctx, c, query)
 	if err != nil {
 		return err
 	}
 	session := statement.Session
+	if once := run; sent != nil {
+		run = func() error { return h.retries.do(statement, query, sent, once) }
+	}
 	none := session.GetCurrentDatabase() == ""
 	procedure := qualifiedCall.FindStringSubmatch(query)
 	switch {
