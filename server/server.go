@@ -147,6 +147,7 @@ func (s *Server) newEngine() *tablefunc.Set {
 		AddPreAnalyzeRule(unionTypesID, unionTypes).
 		AddPreAnalyzeRule(nullableFieldsID, tablefunc.NullableFields).
 		AddPreAnalyzeRule(strictLoadID, strictLoad).
+		AddPreAnalyzeRule(viewCommitID, viewsDoNotCommit).
 		AddPostAnalyzeRule(loaddata.RuleID, loaddata.Rule).
 		AddPostAnalyzeRule(outfile.RuleID, outfile.Rule).
 		Build()
