@@ -18,6 +18,7 @@ import (
 	gms "github.com/dolthub/go-mysql-server/server"
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/analyzer"
+	"github.com/dolthub/go-mysql-server/sql/types"
 	"github.com/dolthub/vitess/go/mysql"
 
 	"github.com/almanacdb/almanac/functions"
@@ -134,7 +135,8 @@ func (s *Server) newEngine() *tablefunc.Set {
 	s.catalog = catalog.NewProvider(s.db,
 		catalog.WithTableFunctions(set.Functions()...),
 		catalog.WithFunctions(sql.Function1{Name: "sum", Fn: newSum}),
-		catalog.WithFunctions(deviationFunctions()...))
+		catalog.WithFunctions(deviationFunctions()...),
+		catalog.WithFunctions(calendarFunctions()...))
 	databases := &provider{
 		Provider: s.catalog,
 		system:   newSystemDatabase(s.config.Functions, s.config.Models, s.db),
@@ -162,6 +164,12 @@ func (s *Server) setVariables() error {
 	if err := os.MkdirAll(s.config.SecureFileDir, 0o755); err != nil {
 		return fmt.Errorf("directory for files: %w", err)
 	}
+	sql.SystemVariables.AddSystemVariables([]sql.SystemVariable{&sql.MysqlSystemVariable{
+		Name:    "innodb_version",
+		Scope:   sql.GetMysqlScope(sql.SystemVariableScope_Global),
+		Type:    types.NewSystemStringType("innodb_version"),
+		Default: mysqlVersion,
+	}})
 	return sql.SystemVariables.AssignValues(map[string]any{
 		"version":          mysqlVersion + "-almanac",
 		"version_comment":  "Almanac " + s.config.Version,
