@@ -76,12 +76,13 @@ func runExport(ctx context.Context, name, path string, f exportFlags, stdout, st
 	}
 	o := export.Options{NoHeader: f.noHeader, Gzip: strings.HasSuffix(strings.ToLower(path), ".gz")}
 	var err error
-	if f.format != "" {
+	switch {
+	case f.format != "":
 		o.Format, err = export.ParseFormat(f.format)
 		o.Gzip = o.Gzip && o.Format == export.CSV
-	} else if path == "-" {
+	case path == "-":
 		return errors.New("name the format of the standard output with --format")
-	} else {
+	default:
 		o.Format, o.Gzip, err = export.FormatOf(path)
 	}
 	if err != nil {

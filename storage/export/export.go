@@ -50,8 +50,13 @@ var suffixes = []struct {
 	format Format
 	gzip   bool
 }{
-	{".csv", CSV, false}, {".csv.gz", CSV, true}, {".parquet", Parquet, false}, {".pq", Parquet, false},
-	{".arrow", Arrow, false}, {".ipc", Arrow, false}, {".feather", Arrow, false},
+	{".csv", CSV, false},
+	{".csv.gz", CSV, true},
+	{".parquet", Parquet, false},
+	{".pq", Parquet, false},
+	{".arrow", Arrow, false},
+	{".ipc", Arrow, false},
+	{".feather", Arrow, false},
 }
 
 // FormatOf recognises a format by a file's name: .csv, .csv.gz, .parquet, .pq, .arrow, .ipc, .feather. gzipped says that the file is
@@ -310,18 +315,18 @@ func (s *csvSink) write(b arrow.RecordBatch) error {
 		}
 	}
 	for row := range int(b.NumRows()) {
-		line := s.line[:0]
+		s.line = s.line[:0]
 		for i, c := range s.cells {
 			if i > 0 {
-				line = append(line, ',')
+				s.line = append(s.line, ',')
 			}
 			if b.Column(i).IsNull(row) {
-				line = append(line, "NULL"...)
+				s.line = append(s.line, "NULL"...)
 			} else {
-				line = c(line, row)
+				s.line = c(s.line, row)
 			}
 		}
-		s.line = append(line, '\n')
+		s.line = append(s.line, '\n')
 		if _, err := s.out.Write(s.line); err != nil {
 			return err
 		}
