@@ -45,7 +45,7 @@ func calendarFunctions() []sql.Function {
 		sql.Function0{Name: "system_user", Fn: function.NewUser},
 		sql.Function0{Name: "curdate", Fn: func(ctx *sql.Context) sql.Expression { return newToday(function.NewCurrDate(ctx)) }},
 		sql.Function0{Name: "current_date", Fn: func(ctx *sql.Context) sql.Expression { return newToday(function.NewCurrentDate(ctx)) }},
-		sql.Function2{Name: "str_to_date", Fn: newStrToDate},
+		sql.Function2{Name: "str_to_date", Fn: newWeekToDate},
 		sql.FunctionN{Name: "concat", Fn: withDatesAsText(function.NewConcat)},
 		sql.FunctionN{Name: "concat_ws", Fn: withDatesAsText(function.NewConcatWithSeparator)},
 	}

@@ -14,7 +14,7 @@ import (
 // weekToDate is STR_TO_DATE for formats that name a day by year, week and weekday, which the engine cannot read.
 type weekToDate struct{ *function.StrToDate }
 
-func newStrToDate(ctx *sql.Context, text, format sql.Expression) sql.Expression {
+func newWeekToDate(ctx *sql.Context, text, format sql.Expression) sql.Expression {
 	return &weekToDate{function.NewStrToDate(ctx, text, format).(*function.StrToDate)}
 }
 
@@ -33,7 +33,7 @@ func (w *weekToDate) WithChildren(ctx *sql.Context, children ...sql.Expression) 
 	if len(children) != 2 {
 		return nil, sql.ErrInvalidChildrenNumber.New(w, len(children), 2)
 	}
-	return newStrToDate(ctx, children[0], children[1]), nil
+	return newWeekToDate(ctx, children[0], children[1]), nil
 }
 
 // Eval implements sql.Expression.
