@@ -21,6 +21,11 @@ func Check(dir string, fsys vfs.FS, report func(Problem)) error {
 	if _, err := opts.FS.List(dir); err != nil {
 		return fmt.Errorf("storage: %w", err)
 	}
+	if is, _, err := holdsDatabase(opts.FS, dir); err != nil {
+		return fmt.Errorf("storage: %w", err)
+	} else if !is { // not even a LOCK may be left there
+		return fmt.Errorf("%w: %s", ErrNotOurs, dir)
+	}
 	opts.MemoryLimit = 1 // nothing is kept
 	db := newDB(dir, opts)
 	lock, err := db.fs.Lock(db.path("LOCK"))

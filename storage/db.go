@@ -109,6 +109,9 @@ func newDB(dir string, opts Options) *DB {
 func Open(dir string, opts Options) (*DB, error) {
 	opts = opts.withDefaults()
 	db := newDB(dir, opts)
+	if err := refuseForeign(opts.FS, dir); err != nil {
+		return nil, err
+	}
 	for _, d := range []string{dir, db.path("log"), db.path("segments")} {
 		if err := db.fs.MkdirAll(d); err != nil {
 			return nil, fmt.Errorf("storage: %w", err)
