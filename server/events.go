@@ -80,7 +80,7 @@ func (r *eventRunner) loop() {
 	for first := true; ; first = false {
 		if _, status, ok := sql.SystemVariables.GetGlobal("event_scheduler"); !ok || strings.EqualFold(fmt.Sprint(status), "ON") {
 			if err := r.startDue(time.Now().UTC(), first); err != nil && r.ctx.Err() == nil {
-				r.logger.Error("events cannot be read", "error", err)
+				r.logger.Error("events cannot be read", "error", err.Error())
 			}
 		}
 		select {
@@ -115,7 +115,7 @@ func (r *eventRunner) startDue(now time.Time, first bool) error {
 				}
 				isDue, err := r.consider(ctx, edb, key, e, now, first)
 				if err != nil {
-					r.logger.Error("event cannot be scheduled", "event", key, "error", err)
+					r.logger.Error("event cannot be scheduled", "event", key, "error", err.Error())
 				}
 				if isDue {
 					due = append(due, dueEvent{edb.Name(), key, e})
@@ -207,7 +207,7 @@ func (r *eventRunner) start(database, key string, e sql.EventDefinition) bool {
 		}()
 		began := time.Now()
 		if err := r.execute(database, e); err != nil {
-			r.logger.Error("event failed", "event", key, "error", err)
+			r.logger.Error("event failed", "event", key, "error", err.Error()) // the engine's errors print their stack else
 			return
 		}
 		r.logger.Debug("event done", "event", key, "seconds", time.Since(began).Seconds())

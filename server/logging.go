@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -42,6 +44,9 @@ func (slogHook) Fire(e *logrus.Entry) error {
 		level = slog.LevelError
 	case logrus.ErrorLevel:
 		level = slog.LevelWarn
+	}
+	if strings.Contains(e.Message, net.ErrClosed.Error()) {
+		level = slog.LevelDebug // the server closed the connection itself, of a client that was idle at a stop
 	}
 	logger := libraryLogger.Load()
 	ctx := context.Background()

@@ -54,6 +54,9 @@ func New(config Config) (_ *Server, err error) {
 	s := &Server{config: config, logger: config.Logger}
 	s.setDefaults()
 	redirectLogs(s.logger)
+	if err := checkAddress(s.config.Listen); err != nil {
+		return nil, err
+	}
 	defer func() {
 		if err != nil {
 			s.abandon()
@@ -123,6 +126,8 @@ func (s *Server) openStorage() error {
 		return nil
 	case errors.Is(err, storage.ErrLocked):
 		return fmt.Errorf("data directory %s is in use by another almanac server", dir)
+	case errors.Is(err, storage.ErrNotOurs):
+		return fmt.Errorf("directory %s holds other files and no Almanac database; choose an empty or new one with --data-dir", dir)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("data directory %s cannot be read and written by this user: %w", dir, err)
 	}
@@ -136,6 +141,7 @@ func (s *Server) newEngine() *tablefunc.Set {
 		catalog.WithTableFunctions(set.Functions()...),
 		catalog.WithFunctions(sql.Function1{Name: "sum", Fn: newSum}),
 		catalog.WithFunctions(deviationFunctions()...),
+		catalog.WithFunctions(sql.Function2{Name: "str_to_date", Fn: newStrToDate}),
 		catalog.WithFunctions(calendarFunctions()...))
 	databases := &provider{
 		Provider: s.catalog,
@@ -211,6 +217,14 @@ func (s *Server) openAccounts() error {
 // newContext returns a context of an internal session with all privileges.
 func (s *Server) newContext() (*sql.Context, error) { return catalog.ContextGetter(s.catalog)() }
 
+// checkAddress refuses what is not host:port, before anything is opened.
+func checkAddress(address string) error {
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		return fmt.Errorf("--listen %s: host and port are expected, such as 127.0.0.1:3306", address)
+	}
+	return nil
+}
+
 func listen(address string) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
 	switch {
@@ -229,7 +243,7 @@ func (s *Server) newProtocol(set *tablefunc.Set) error {
 	config := gms.Config{
 		Protocol:           "tcp",
 		Address:            s.listener.Addr().String(),
-		Listener:           s.listener,
+		Listener:           &limitedListener{s.listener, s.full},
 		Version:            mysqlVersion + "-almanac",
 		MaxConnections:     uint64(s.config.MaxConnections),
 		MaxWaitConnections: uint32(s.config.MaxConnections),
@@ -247,6 +261,9 @@ func (s *Server) newProtocol(set *tablefunc.Set) error {
 	s.protocol = protocol
 	return nil
 }
+
+// full tells whether as many clients are connected as may be.
+func (s *Server) full() bool { return len(s.engine.ProcessList.Processes()) >= s.config.MaxConnections }
 
 // Addr is the address listened on.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }

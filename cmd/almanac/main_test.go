@@ -49,6 +49,9 @@ func TestErrorsAreOneLine(t *testing.T) {
 		{"use text or json", []string{"serve", "--log-format", "xml"}},
 		{"unknown flag: --dta-dir", []string{"serve", "--dta-dir", dir}},
 		{`unknown command "serv"`, []string{"serv"}},
+		{"such as 127.0.0.1:3306", []string{"serve", "--data-dir", filepath.Join(dir, "d"), "--listen", "127.0.0.1"}},
+		{"no Almanac database", []string{"serve", "--data-dir", dir, "--listen", "127.0.0.1:0"}},
+		{"holds no database", []string{"check", "--data-dir", dir}},
 		{"nowhere", []string{"check", "--data-dir", filepath.Join(dir, "nowhere")}},
 	} {
 		code, _, stderr := almanac(t, c.args...)
