@@ -20,6 +20,8 @@ const (
 	erCommandDenied   = 1142
 	erSyntax          = 1064
 	erNoSuchProcedure = 1305
+	erViewInvalid     = 1356
+	erNoSuchDefiner   = 1449
 	erNotGrouped      = 1055
 	erMixedGroups     = 1140
 )

@@ -14,6 +14,7 @@ import (
 type parser struct {
 	sql.Parser
 	databases sql.DatabaseProvider
+	views     *viewRights
 }
 
 func amend(stmt sqlparser.Statement) sqlparser.Statement {
@@ -24,8 +25,14 @@ func amend(stmt sqlparser.Statement) sqlparser.Statement {
 			stmt.Auth = open
 		}
 	case *sqlparser.Show:
-		if strings.EqualFold(stmt.Type, "processlist") {
+		switch strings.ToLower(stmt.Type) {
+		case "processlist":
 			stmt.Auth = open
+		case sqlparser.CreateViewStr, sqlparser.CreateTableStr:
+			stmt.Auth = sqlparser.AuthInformation{
+				AuthType: authShowCreate, TargetType: sqlparser.AuthTargetType_SingleTableIdentifier,
+				TargetNames: []string{stmt.Table.DbQualifier.String(), stmt.Table.Name.String()},
+			}
 		}
 	case *sqlparser.DDL:
 		acceptConditions(stmt)
@@ -44,17 +51,20 @@ func (p parser) ParseSimple(query string) (sqlparser.Statement, error) {
 // Parse implements sql.Parser.
 func (p parser) Parse(ctx *sql.Context, query string, multi bool) (sqlparser.Statement, string, string, error) {
 	stmt, parsed, rest, err := p.Parser.Parse(ctx, plainComments(query), multi)
+	p.views.adapt(query, stmt)
 	return p.upserts(ctx, amend(stmt)), parsed, rest, err
 }
 
 // ParseWithOptions implements sql.Parser.
 func (p parser) ParseWithOptions(ctx context.Context, query string, delimiter rune, multi bool, options sqlparser.ParserOptions) (sqlparser.Statement, string, string, error) {
 	stmt, parsed, rest, err := p.Parser.ParseWithOptions(ctx, plainComments(query), delimiter, multi, options)
+	p.views.adapt(query, stmt)
 	return p.upserts(ctx, amend(stmt)), parsed, rest, err
 }
 
 // ParseOneWithOptions implements sql.Parser.
 func (p parser) ParseOneWithOptions(ctx context.Context, query string, options sqlparser.ParserOptions) (sqlparser.Statement, int, error) {
 	stmt, end, err := p.Parser.ParseOneWithOptions(ctx, plainComments(query), options)
+	p.views.adapt(query, stmt)
 	return p.upserts(ctx, amend(stmt)), end, err
 }

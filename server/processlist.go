@@ -33,6 +33,11 @@ func alwaysApply() {
 		analyzer.AlwaysBeforeDefault = append(analyzer.AlwaysBeforeDefault,
 			analyzer.Rule{Id: processListID, Apply: processListRule},
 			analyzer.Rule{Id: globalVariablesID, Apply: globalVariablesRule})
+		// information_schema.tables asks for the databases as they are without grants. It gets what the account may see.
+		every := information_schema.AllDatabasesWithNames
+		information_schema.AllDatabasesWithNames = func(ctx *sql.Context, cat sql.Catalog, _ bool) ([]information_schema.DbWithNames, error) {
+			return every(ctx, cat, false)
+		}
 	})
 }
 

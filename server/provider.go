@@ -12,6 +12,7 @@ import (
 type provider struct {
 	*catalog.Provider
 	system *systemDatabase
+	views  *viewRights
 }
 
 var (
@@ -26,7 +27,18 @@ func (p *provider) Database(ctx *sql.Context, name string) (sql.Database, error)
 	if strings.EqualFold(name, p.system.Name()) {
 		return p.system, nil
 	}
-	return p.Provider.Database(ctx, name)
+	db, err := p.Provider.Database(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return p.withRights(db), nil
+}
+
+func (p *provider) withRights(db sql.Database) sql.Database {
+	if stored, ok := db.(*catalog.Database); ok {
+		return &database{Database: stored, rights: p.views}
+	}
+	return db
 }
 
 // HasDatabase implements sql.DatabaseProvider.
@@ -36,7 +48,11 @@ func (p *provider) HasDatabase(ctx *sql.Context, name string) bool {
 
 // AllDatabases implements sql.DatabaseProvider.
 func (p *provider) AllDatabases(ctx *sql.Context) []sql.Database {
-	return append([]sql.Database{p.system}, p.Provider.AllDatabases(ctx)...)
+	all := []sql.Database{p.system}
+	for _, db := range p.Provider.AllDatabases(ctx) {
+		all = append(all, p.withRights(db))
+	}
+	return all
 }
 
 // CreateDatabase implements sql.MutableDatabaseProvider.

@@ -143,13 +143,15 @@ func (s *Server) newEngine() *tablefunc.Set {
 		catalog.WithFunctions(deviationFunctions()...),
 		catalog.WithFunctions(sql.Function2{Name: "str_to_date", Fn: newStrToDate}),
 		catalog.WithFunctions(calendarFunctions()...))
+	views := newViewRights()
 	databases := &provider{
+		views:    views,
 		Provider: s.catalog,
 		system:   newSystemDatabase(s.config.Functions, s.config.Models, s.db),
 	}
 	alwaysApply()
 	rules := analyzer.NewBuilder(databases).
-		AddOverrides(sql.EngineOverrides{Builder: sql.BuilderOverrides{Parser: parser{sql.DefaultMySQLParser, databases}}}).
+		AddOverrides(sql.EngineOverrides{Builder: sql.BuilderOverrides{Parser: parser{sql.DefaultMySQLParser, databases, views}}}).
 		AddPreAnalyzeRule(constantsID, constantsBesideAggregates).
 		AddPreAnalyzeRule(existingTableID, keepExistingTable).
 		AddPreAnalyzeRule(unionTypesID, unionTypes).
@@ -159,6 +161,7 @@ func (s *Server) newEngine() *tablefunc.Set {
 		AddPostAnalyzeRule(loaddata.RuleID, loaddata.Rule).
 		AddPostAnalyzeRule(outfile.RuleID, outfile.Rule).
 		Build()
+	newAuthorizer(rules.Catalog, views)
 	s.engine = sqle.New(rules, nil)
 	rules.ExecBuilder.PriorityBuilder = procedures{s.engine}
 	set.Attach(rules)

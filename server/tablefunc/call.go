@@ -50,7 +50,15 @@ func (c *call) NewInstance(ctx *sql.Context, db sql.Database, args []sql.Express
 	if sq, ok := args[0].(*plan.Subquery); ok {
 		n.sources = "(" + sq.QueryString + ")"
 	}
-	if n.source, err = c.set.resolve(ctx, c.spec, db, args[0]); err != nil {
+	if by, ok := args[0].(*Defined); ok {
+		err = by.As(ctx, func() error {
+			n.source, err = c.set.resolve(ctx, c.spec, db, by.Expression)
+			return err
+		})
+	} else {
+		n.source, err = c.set.resolve(ctx, c.spec, db, args[0])
+	}
+	if err != nil {
 		return nil, sqlError(err)
 	}
 	values := make([]functions.Value, len(n.args))
@@ -76,6 +84,12 @@ func (c *call) NewInstance(ctx *sql.Context, db sql.Database, args []sql.Express
 		col.Nullable = col.Nullable || i >= len(n.bound.Keys)
 	}
 	return n, nil
+}
+
+// Defined is a source inside of a view: it is looked up with the rights of the view's definer, within As.
+type Defined struct {
+	sql.Expression
+	As func(ctx *sql.Context, do func() error) error
 }
 
 func usage(spec *functions.Spec) string {
