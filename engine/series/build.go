@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -82,6 +83,13 @@ func FromArrow(ctx context.Context, source array.RecordReader, opts Options) (*P
 	}
 	p.periods = p.freq.SeasonalPeriods()
 	p.grids = calendar.Align(p.freq, rows.times, rows.offsets)
+	if !opts.Freq.IsZero() && len(p.grids) == 1 {
+		until := int64(math.MinInt64)
+		if opts.Cutoff != nil && slices.ContainsFunc(afterCutoff, func(n int) bool { return n > 0 }) {
+			until = *opts.Cutoff // rows behind it show that the source goes on
+		}
+		p.trim(rows, until)
+	}
 	p.keys = r.groups.keys(opts.Allocator, groups)
 	if err := p.fill(ctx, rows, opts); err != nil {
 		p.Release()
@@ -111,6 +119,31 @@ func suits(axis calendar.Axis, opts Options) error {
 	return &FrequencyError{Column: opts.Time, Reason: reason}
 }
 
+// trim leaves the incomplete first and last periods out.
+func (p *Panel) trim(rows *rows, until int64) {
+	p.edges = findEdges(p.axis, p.grids[0], rows, until)
+	g := p.grids[0]
+	p.from, p.to = math.MinInt64, math.MaxInt64
+	from, to := int64(math.MinInt64), int64(math.MaxInt64)
+	for _, e := range p.edges {
+		switch {
+		case !e.LeftOut:
+		case e.Last:
+			p.to, to = g.Index(e.Time), e.Time
+		default:
+			p.from = g.Index(e.Time) + 1
+			from = g.Time(p.from)
+		}
+	}
+	if p.from == math.MinInt64 && p.to == math.MaxInt64 {
+		return
+	}
+	before, after := rows.leaveOut(from, to)
+	for i := range p.reports {
+		p.reports[i].Before, p.reports[i].After = before[i], after[i]
+	}
+}
+
 // extent is the place of one series in its rows and on its grid.
 type extent struct {
 	first    int64 // number of its first period
@@ -130,6 +163,12 @@ func (p *Panel) fill(ctx context.Context, rows *rows, opts Options) error {
 	if regressors {
 		p.xOffsets = make([]int, n+1)
 	}
+	if p.missing == MissingAuto {
+		p.missing = MissingInterpolate
+		if areCounts(rows.y) {
+			p.missing = MissingZero
+		}
+	}
 	complete := true
 	for i := range n {
 		if i%1024 == 0 && ctx.Err() != nil {
@@ -148,12 +187,6 @@ func (p *Panel) fill(ctx context.Context, rows *rows, opts Options) error {
 			return p.spanError(i, rows, uint64(p.offsets[i+1]))
 		}
 		complete = complete && e.dense && e.periods == rows.offsets[i+1]-rows.offsets[i]
-	}
-	if p.missing == MissingAuto {
-		p.missing = MissingInterpolate
-		if areCounts(rows.y) {
-			p.missing = MissingZero
-		}
 	}
 	if complete {
 		p.y = rows.y // every row is the period: nothing to lay out
@@ -192,6 +225,15 @@ func (p *Panel) measure(i int, rows *rows, regressors bool) (extent, error) {
 		for e.observed < len(times) && g.Index(times[e.observed]) == end {
 			e.observed++
 		}
+		if p.missing == MissingZero {
+			// Rows left out at an edge tell that the series had begun, or went on: the periods up to there are absent.
+			if p.reports[i].Before > 0 {
+				e.first = min(e.first, p.from)
+			}
+			if p.reports[i].After > 0 && last == len(y)-1 {
+				end = max(end, p.to-1)
+			}
+		}
 		periods, err := p.checkedSpan(i, rows, e.first, end)
 		if err != nil {
 			return e, err
@@ -204,7 +246,7 @@ func (p *Panel) measure(i int, rows *rows, regressors bool) (extent, error) {
 		if err != nil {
 			return e, err
 		}
-		e.all = all
+		e.all = max(all, e.periods)
 	}
 	// As many rows as periods are one row each unless a duplicate makes up for a gap.
 	e.dense = e.observed == e.periods

@@ -30,7 +30,13 @@ func (l *layout) series(i int, e extent) error {
 	y := p.y[p.offsets[i]:p.offsets[i+1]]
 	report.Rows = e.observed
 	report.Trailing = max(b-a-e.observed-l.later(a+e.observed, b), 0)
+	if report.After > 0 && len(l.rows.x) > 0 || e.observed == 0 && report.Before+report.After > 0 {
+		report.Trailing = 0 // they stand for rows left out
+	}
 	report.Future = e.all - e.periods
+	if l.panel.missing == MissingForbid && report.Trailing > 0 && len(l.rows.x) == 0 {
+		return &MissingError{Key: p.KeyString(i), Time: p.axis.Format(p.grid(i).Time(p.grid(i).Index(l.rows.times[a+e.observed]))), Null: true}
+	}
 	if len(l.rows.x) > 0 {
 		l.regressors(i, e)
 	}
@@ -55,7 +61,7 @@ func (l *layout) series(i int, e extent) error {
 	g, first := p.grid(i), e.first
 	step, fixed := g.Frequency().Length()
 	period, start := 0, l.rows.times[a]
-	inPeriod := g.Contains(start)
+	inPeriod := g.Contains(start) && g.Index(start) == first
 	for from := a; from < a+e.observed; {
 		if t := l.rows.times[from]; fixed && inPeriod {
 			period = int((t - start) / step) // start begins a period
@@ -107,9 +113,9 @@ func (l *layout) treat(i int, y []float64) error {
 		if missing == MissingForbid {
 			return &MissingError{Key: l.panel.KeyString(i), Time: l.panel.axis.Format(l.panel.Time(i, k)), Null: l.state[k] == null}
 		}
-		// The last period has a value, so a stretch without one ends before it.
+		// The last period has a value, so a stretch without one ends before it; but for zeros towards a period left out.
 		after := k
-		for l.state[after] != valued {
+		for after < len(y) && l.state[after] != valued {
 			after++
 		}
 		for ; k < after; k++ {

@@ -26,7 +26,8 @@ const (
 	MissingForward
 	// MissingInterpolate draws a line between the known values beside it, also for NULL values.
 	MissingInterpolate
-	// MissingForbid refuses: the first period without a row, or NULL value, is a *MissingError.
+	// MissingForbid refuses: the first period without a row, or NULL value, is a *MissingError; so are NULL values at the end, unless
+	// there are regressors, whose future they carry.
 	MissingForbid
 )
 
@@ -109,7 +110,7 @@ type Options struct {
 	// Regressors name numeric columns that are carried along as Series.X.
 	Regressors []string
 	// Freq is the spacing; the zero value finds it from the data. With rows finer than Freq the rows of a period are
-	// aggregated by Agg. An integer time column takes only integer spacings, a date column none finer than days.
+	// aggregated by Agg, and the panel's first and last periods are left out where the rows cover them in part (Edge). An integer time column takes only integer spacings, a date column none finer than days.
 	Freq calendar.Frequency
 	// Missing treats periods without a row.
 	Missing Missing

@@ -30,6 +30,9 @@ type Panel struct {
 	reports []Report
 	missing Missing
 	later   int // series left out because they begin after the cutoff
+
+	edges    []Edge
+	from, to int64 // periods from and up to which rows are taken, where an edge is left out
 }
 
 // Len is the number of series.
@@ -102,6 +105,9 @@ func (p *Panel) Report(i int) Report { return p.reports[i] }
 // Missing is the treatment of absent periods that was applied: MissingAuto is resolved to MissingZero or MissingInterpolate.
 func (p *Panel) Missing() Missing { return p.missing }
 
+// Edges are the incomplete first and last periods, at most one each, of a panel whose rows are finer than Options.Freq.
+func (p *Panel) Edges() []Edge { return p.edges }
+
 // AfterCutoff is the number of series left out because they begin after the cutoff.
 func (p *Panel) AfterCutoff() int { return p.later }
 
@@ -127,6 +133,8 @@ type Report struct {
 	Future int
 	// Trailing are rows with NULL values after the last known value, up to the cutoff, that are no observations.
 	Trailing int
+	// Before and After are the rows left out because they fall in the panel's incomplete first or last period (Panel.Edges).
+	Before, After int
 }
 
 // String says in words what was done, "" if nothing: "3 missing periods taken as 0; 1 NULL value". It does not speak of rows
