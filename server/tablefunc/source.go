@@ -3,14 +3,17 @@ package tablefunc
 import (
 	"context"
 	"fmt"
+	"sort"
 	"strings"
 
+	"github.com/agnivade/levenshtein"
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/expression"
 	"github.com/dolthub/go-mysql-server/sql/plan"
 	"github.com/dolthub/go-mysql-server/sql/planbuilder"
+	"github.com/dolthub/vitess/go/mysql"
 	ast "github.com/dolthub/vitess/go/vt/sqlparser"
 
 	"github.com/almanacdb/almanac/functions"
@@ -157,7 +160,8 @@ func (s *Set) resolve(ctx *sql.Context, spec *functions.Spec, db sql.Database, a
 			Fix:     "write the table's name into the statement; placeholders are for numbers and options",
 		}
 	case later:
-		return nil, argumentError(function+": the source is not a constant", "name a table in quotes, or put the whole statement in a procedure that builds it")
+		return nil, argumentError(fmt.Sprintf("%s: the source %s is known only when the statement runs, but it fixes the columns of the result", function, arg),
+			"name a table in quotes; numbers and options may come from columns, variables of a procedure and sub-queries")
 	}
 	v, err := evaluate(ctx, arg, nil)
 	if err != nil {
@@ -205,9 +209,48 @@ func (s *Set) resolveName(ctx *sql.Context, function string, db sql.Database, da
 				Fix:     "write 'database." + table + "', or USE a database first",
 			}
 		}
+		if sql.ErrTableNotFound.Is(err) {
+			return nil, s.noTable(ctx, function, database, table)
+		}
 		return nil, err
 	}
 	return s.newSource(ctx, name, node, flags)
+}
+
+// noTable names the table or view of the database that is spelled most like the one that is missing. Only those that the
+// account may see come into question.
+func (s *Set) noTable(ctx *sql.Context, function, database, table string) error {
+	var names []string
+	if db, err := s.analyzer.Load().Catalog.Database(ctx, database); err == nil {
+		if names, err = db.GetTableNames(ctx); err != nil {
+			return err
+		}
+		if holder, ok := db.(sql.ViewDatabase); ok {
+			views, err := holder.AllViews(ctx)
+			if err != nil {
+				return err
+			}
+			for _, v := range views {
+				names = append(names, v.Name)
+			}
+		}
+	}
+	sort.Strings(names)
+	fix, distance := "SHOW TABLES lists what there is", min(3, 1+len(table)/4)
+	for _, name := range names {
+		if d := levenshtein.ComputeDistance(strings.ToLower(table), strings.ToLower(name)); d <= distance {
+			fix, distance = "did you mean '"+name+"'?", d-1
+		}
+	}
+	if !strings.HasSuffix(fix, "?") {
+		fix += "."
+	}
+	problem := &functions.Error{
+		Code: "FC0302", SQLState: "42S02",
+		Message: fmt.Sprintf("%s: there is no table or view %s.%s", function, database, table),
+		Fix:     fix + " Names of another database are written 'database.table'",
+	}
+	return mysql.NewSQLError(mysql.ERNoSuchTable, problem.SQLState, "%s", problem.Error())
 }
 
 // resolveText plans a SELECT given as text, with unqualified names meaning db.
