@@ -98,7 +98,7 @@ func (c *column) convertAnew(ctx context.Context, text string) (any, *complaint)
 	if s, ok := t.(sql.StringType); ok {
 		return c.convertString(ctx, s, text)
 	}
-	if sql.IsNumberType(t) && !types.IsYear(t) && t.Type() != sqltypes.Bit {
+	if (sql.IsNumberType(t) || types.IsDecimal(t)) && !types.IsYear(t) && t.Type() != sqltypes.Bit {
 		return c.convertNumber(ctx, text)
 	}
 	v, inRange, err := t.Convert(ctx, text)
