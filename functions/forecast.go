@@ -16,13 +16,18 @@ func forecastSpec() *Spec {
 		Summary: "Forecasts each series a number of steps ahead, with a prediction interval.",
 		Doc: `
 One row for each series and step, with option ` + "`history`" + ` also the past. The forecast is the mean of the model's distribution of that
-step; lower_bound and upper_bound are the quantiles (1 − level)/2 and (1 + level)/2.
+step; lower_bound and upper_bound are the quantiles (1 − level)/2 and (1 + level)/2. Where the distribution is so skewed that its mean lies beyond one
+of them, that bound is the mean: lower_bound ≤ forecast ≤ upper_bound always holds, and the interval covers at least its level. A series of fewer than 4
+observations shows no spread to go by, nor does one whose every observation the model meets exactly (a constant series apart): the bounds are NULL then, those
+of history too, and status says so (` + "`1 observation: no interval`" + `).
 
 ` + periodDoc + ` status then says so. The models that choose their form (auto, ets, arima,
 theta) test whether the season is there; the others use the first period as it is.
 
 Rows begin with the period after the last known one of each series: a series that ends before the others says so in status ("ends 395 days before the
-panel's last day"), and its forecast starts there. The forecast of whole numbers is a mean, with a fraction.
+panel's last day"), and its forecast starts there. Sums over the result would count what such a series was once expected to sell; keep the rows of
+the future alone, ` + "`WHERE sold_on >= '2026-01-01'`" + ` or, for any table, ` + "`WHERE sold_on > (SELECT MAX(sold_on) FROM sales)`" + `, with a horizon that reaches there. Such a series
+has then no rows; to forecast it as one that sells nothing now, let the source add a row of 0 for it on the last day. The forecast of whole numbers is a mean, with a fraction.
 
 A row of history has the fitted value, the one-step-ahead expectation made from the observations before it, as forecast. Its bounds are that
 value plus and minus the normal quantile times the standard deviation of the model's innovation there: the same at all times for additive errors,
@@ -35,8 +40,8 @@ in proportion to the fitted value for multiplicative ones. A model has no fitted
 			{"row_type", text, "`history` or `forecast`"},
 			{"actual", real, "the observation on history rows, after filling gaps; NULL where unknown and on forecast rows"},
 			{"forecast", real, "the point forecast, on history rows the fitted value; NULL where there is none"},
-			{"lower_bound", real, "lower end of the prediction interval"},
-			{"upper_bound", real, "upper end of the prediction interval"},
+			{"lower_bound", real, "lower end of the prediction interval; NULL where no spread is known"},
+			{"upper_bound", real, "upper end of the prediction interval; NULL where no spread is known"},
 			{"level", real, "coverage of the interval, as a fraction"},
 			{"model", text, "the fitted model"},
 			{"status", text, statusDoc},
@@ -75,14 +80,15 @@ func forecastQuantilesSpec() *Spec {
 		Summary: "Forecasts quantiles of each step: the whole distribution, for stock and risk decisions.",
 		Doc: `
 One row for each series, step and quantile. The value is one that the observation stays at or below with the probability in column
-quantile. Quantiles of one step never cross. Seasonal periods and models are as for FORECAST.
+quantile. Quantiles of one step never cross. Fewer than 4 observations, or a fit without errors, show no spread: all values are NULL then but that of quantile
+0.5, which is the point forecast, and status says ` + "`1 observation: no interval`" + `. Seasonal periods and models are as for FORECAST.
 `,
 		Args:    []Arg{timeArg(), valueArg(), horizonArg()},
 		Options: append(sharedOptions(), modelOption(), quantilesOption(), nonNegativeOption()),
 		columns: []OutputColumn{
 			{"step", whole, "1 for the first period after the last known"},
 			{"quantile", real, "the probability, as a fraction"},
-			{"value", real, "the quantile; NULL where there is no forecast"},
+			{"value", real, "the quantile; NULL where there is no forecast or no spread is known"},
 			{"model", text, "the fitted model"},
 			{"status", text, statusDoc},
 		},
@@ -121,7 +127,7 @@ func runForecast(ctx context.Context, env *Env, b *Bound) (array.RecordReader, e
 			out: out, bound: b,
 			forecaster: forecaster{
 				model: b.model, horizon: b.Horizon, probs: []float64{(1 - o.Level) / 2, (1 + o.Level) / 2},
-				level: o.Level, history: o.History, nonNeg: o.NonNegative,
+				level: o.Level, history: o.History, nonNeg: o.NonNegative, widen: true,
 			},
 		}
 	})

@@ -18,8 +18,10 @@ type forecaster struct {
 	horizon int
 	probs   []float64
 	// level is the coverage of the bounds on history rows; 0 leaves them out.
-	level    float64
-	history  int
+	level   float64
+	history int
+	// widen draws the outer quantiles out to the mean, as those of an interval.
+	widen    bool
 	nonNeg   string
 	forecast engine.Forecast
 	fitted   []float64
@@ -37,6 +39,7 @@ type forecaster struct {
 func (f *forecaster) run(ctx context.Context, s series.Series) error {
 	f.notes, f.fittedModel = f.notes[:0], ""
 	observed, nonNegative := 0, true
+	smallest, largest := math.Inf(1), math.Inf(-1)
 	for _, y := range s.Y {
 		switch {
 		case math.IsNaN(y):
@@ -45,6 +48,7 @@ func (f *forecaster) run(ctx context.Context, s series.Series) error {
 		default:
 			observed++
 			nonNegative = nonNegative && y >= 0
+			smallest, largest = min(smallest, y), max(largest, y)
 		}
 	}
 	if observed == 0 {
@@ -71,6 +75,16 @@ func (f *forecaster) run(ctx context.Context, s series.Series) error {
 	if f.history != 0 {
 		f.fitted = fitted.FittedValues(f.fitted[:0])
 		f.historyBounds(s.Y, fitted, description.Sigma2)
+	}
+	switch {
+	case observed < minForInterval:
+		f.withoutInterval()
+		f.notes = append(f.notes, plural(observed, "observation", "observations")+": no interval")
+	case smallest < largest && f.exact():
+		f.withoutInterval()
+		f.notes = append(f.notes, "the fit leaves no errors to judge by: no interval")
+	case f.widen:
+		f.holdMean()
 	}
 	if f.nonNeg == "yes" || f.nonNeg == "auto" && nonNegative {
 		if f.clip() {
@@ -99,6 +113,51 @@ func (f *forecaster) checkFinite() error {
 		}
 	}
 	return nil
+}
+
+// minForInterval is the number of observations from which a spread is believed. With n of them, a level and nothing else
+// estimated, the standard deviation is itself uncertain by the share 1/√(2(n−1)): 41 % for 4, and 50 to 100 % for fewer.
+const minForInterval = 4
+
+// exact reports whether all quantiles are the mean: the model went through every observation. The median may be the mean.
+func (f *forecaster) exact() bool {
+	others := false
+	for p, q := range f.forecast.Quantiles {
+		if f.forecast.Probs[p] == 0.5 {
+			continue
+		}
+		others = true
+		for h, v := range q {
+			if v != f.forecast.Mean[h] {
+				return false
+			}
+		}
+	}
+	return others
+}
+
+// withoutInterval makes all that tells of the spread unknown. The median remains, as the point forecast.
+func (f *forecaster) withoutInterval() {
+	for p, q := range f.forecast.Quantiles {
+		for h := range q {
+			q[h] = math.NaN()
+			if f.forecast.Probs[p] == 0.5 {
+				q[h] = f.forecast.Mean[h]
+			}
+		}
+	}
+	for t := range f.lower {
+		f.lower[t], f.upper[t] = math.NaN(), math.NaN()
+	}
+}
+
+// holdMean draws the first and the last quantile out to the mean where a skewed distribution has it beyond them. The interval then
+// covers at least what was asked for.
+func (f *forecaster) holdMean() {
+	lower, upper := f.forecast.Quantiles[0], f.forecast.Quantiles[len(f.forecast.Quantiles)-1]
+	for h, m := range f.forecast.Mean {
+		lower[h], upper[h] = min(lower[h], m), max(upper[h], m)
+	}
 }
 
 // historyBounds makes the one-step prediction interval around each fitted value from the standard deviation of that innovation,

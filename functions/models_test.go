@@ -12,6 +12,35 @@ import (
 
 // The models below exist to show what the functions do around a model: their arithmetic is done by hand in the tests.
 
+// shaped is levelModel with another forecast.
+func shaped(name string, shape func(*engine.Forecast)) engine.ModelSpec {
+	return engine.ModelSpec{
+		Name: name, Doc: "A test model.", Caps: engine.Caps{Missing: true},
+		New: func(string) (engine.Model, error) { return shapedModel{shape}, nil },
+	}
+}
+
+type shapedModel struct{ shape func(*engine.Forecast) }
+
+func (m shapedModel) Fit(ctx context.Context, s series.Series) (engine.Fitted, error) {
+	fit := &levelFit{y: s.Y}
+	for _, y := range s.Y {
+		fit.level += y / float64(len(s.Y))
+	}
+	return &shapedFit{fit, m.shape}, nil
+}
+
+type shapedFit struct {
+	*levelFit
+	shape func(*engine.Forecast)
+}
+
+func (f *shapedFit) Forecast(ctx context.Context, dst *engine.Forecast, future [][]float64) error {
+	err := f.levelFit.Forecast(ctx, dst, future)
+	f.shape(dst)
+	return err
+}
+
 // levelModel forecasts the mean of the known values with standard deviation 1, and refuses series shorter than 3.
 type levelModel struct {
 	behave func(ctx context.Context, s series.Series) error
@@ -94,6 +123,16 @@ func testModels() []engine.ModelSpec {
 				return ctx.Err()
 			case <-time.After(time.Minute):
 				return nil
+			}
+		}),
+		shaped("skewed", func(dst *engine.Forecast) {
+			for h := range dst.H {
+				dst.Mean[h] += 100 // a few large values: the mean is beyond the quantiles
+			}
+		}),
+		shaped("exact", func(dst *engine.Forecast) {
+			for p := range dst.Probs {
+				copy(dst.Quantiles[p], dst.Mean)
 			}
 		}),
 		model("runaway", false, func(context.Context, series.Series) error { return engine.ErrNoFit }),

@@ -15,7 +15,8 @@ type panelNotes struct {
 	bound *Bound
 	panel *series.Panel
 	grid  calendar.Grid
-	last  int64 // the panel's last known time
+	one   string // what a period is called
+	last  int64  // the panel's last known time
 }
 
 func newPanelNotes(b *Bound, panel *series.Panel) *panelNotes {
@@ -26,6 +27,7 @@ func newPanelNotes(b *Bound, panel *series.Panel) *panelNotes {
 		}
 	}
 	n.grid = calendar.NewGrid(panel.Freq(), n.last)
+	n.one, _ = periodWords(panel.Freq())
 	return n
 }
 
@@ -39,6 +41,7 @@ func (p *panelNotes) of(i int) string {
 			notes = append(notes, fmt.Sprintf("ends %s before the panel's last %s", plural(behind, one, many), one))
 		}
 	}
+	notes = append(notes, p.edges(i)...)
 	say := func(n int, format string) {
 		if n > 0 {
 			notes = append(notes, fmt.Sprintf(format, plural(n, one, many)))
@@ -61,6 +64,21 @@ func (p *panelNotes) of(i int) string {
 		notes = append(notes, plural(r.Duplicates, "further row", "further rows")+" of the same "+one+" taken in by agg="+p.bound.Options.Agg)
 	}
 	return strings.Join(notes, "; ")
+}
+
+// edges are the incomplete periods at the panel's ends that concern series i.
+func (p *panelNotes) edges(i int) (notes []string) {
+	r, length := p.panel.Report(i), len(p.panel.Series(i).Y)
+	for _, e := range p.panel.Edges() {
+		switch {
+		case e.LeftOut && (e.Last && r.After > 0 || !e.Last && r.Before > 0):
+			notes = append(notes, e.String()+" and was left out")
+		case e.LeftOut:
+		case length > 0 && (e.Last && p.panel.Time(i, length-1) == e.Time || !e.Last && p.panel.Time(i, 0) == e.Time):
+			notes = append(notes, e.String()+" and counts as a whole, as there is no whole "+p.one)
+		}
+	}
+	return notes
 }
 
 // foundPeriods tells of seasonal periods that the calendar does not explain.

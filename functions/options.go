@@ -82,7 +82,7 @@ func sharedOptions() []Option {
 		},
 		{
 			Name: "freq", Values: "auto | hourly | daily | business | weekly | monthly | quarterly | yearly | a count with a unit, such as 15min or 2 weeks | a whole number for integer time columns", Default: "auto",
-			Doc: "The spacing of the time column. `auto` finds it from the distances between the times. Rows finer than it are aggregated by `agg`. A whole-number time column takes a whole number, the step; its seasons are found in the data or given by `period`.",
+			Doc: "The spacing of the time column. `auto` finds it from the distances between the times. Rows finer than it are aggregated by `agg`; the first and the last period of the source, if the rows cover them only in part (December up to the 9th), are left out, and status says so. Weekends, other days without trade and holidays at the edge are no gap. A whole-number time column takes a whole number, the step; its seasons are found in the data or given by `period`.",
 			set: setFreq,
 		},
 		{

@@ -246,6 +246,9 @@ func (p *panelChunks) series(ctx context.Context, i int) error {
 		return seriesError(p.bound, p.panel.KeyString(i), s, err)
 	}
 	why := reason(s, err)
+	if len(s.Y) == 0 {
+		why = joinNotes(why, p.notes.edges(i)...)
+	}
 	p.report.failure(i, p.panel.KeyString(i), why)
 	if at.check(len(s.Y)) != nil { // no room in the calendar for the step that stands for the failure
 		at.s = i

@@ -59,7 +59,7 @@ func one(values ...float64) []sale {
 func TestForecastRows(t *testing.T) {
 	mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
 	t.Cleanup(func() { mem.AssertSize(t, 0) })
-	rel := sales(t, mem, one(4, 8, 6))
+	rel := sales(t, mem, one(6, 4, 8, 6))
 	e, w := testEnv(mem, 2)
 	rows, schema, err := call(t, e, "FORECAST", rel, "sold_on", "units", 2, "history=2; level=0.8; by=store")
 	if err != nil {
@@ -68,17 +68,17 @@ func TestForecastRows(t *testing.T) {
 	equalNames(t, schema, "store", "sold_on", "step", "row_type", "actual", "forecast", "lower_bound", "upper_bound", "level", "model", "status")
 	// Fitted 6, sigma 1: 6 ± 1.2815515655446004. The model's quantiles are 6 ± 10·0.4.
 	want := []string{
-		"a | 2023-01-02 | -1 | history | 8 | 6 | 4.7184484344553996 | 7.2815515655446004 | 0.8 | level | ok",
-		"a | 2023-01-03 | 0 | history | 6 | 6 | 4.7184484344553996 | 7.2815515655446004 | 0.8 | level | ok",
-		"a | 2023-01-04 | 1 | forecast | (null) | 6 | 2 | 10 | 0.8 | level | ok",
-		"a | 2023-01-05 | 2 | forecast | (null) | 6 | 2 | 10 | 0.8 | level | ok",
+		"a | 2023-01-03 | -1 | history | 8 | 6 | 4.7184484344553996 | 7.2815515655446004 | 0.8 | level | ok",
+		"a | 2023-01-04 | 0 | history | 6 | 6 | 4.7184484344553996 | 7.2815515655446004 | 0.8 | level | ok",
+		"a | 2023-01-05 | 1 | forecast | (null) | 6 | 2 | 10 | 0.8 | level | ok",
+		"a | 2023-01-06 | 2 | forecast | (null) | 6 | 2 | 10 | 0.8 | level | ok",
 	}
 	nearRows(t, rows, want...)
 	if len(rows) != 4 || len(w.list) != 0 || w.done != 1 || w.total != 1 {
 		t.Errorf("%d rows, warnings %q, progress %d of %d", len(rows), w.list, w.done, w.total)
 	}
 	rows, _, err = call(t, e, "FORECAST", rel, "sold_on", "units", 1, "history=all")
-	if err != nil || len(rows) != 4 || !strings.Contains(rows[0], "-2 | history | 4 | (null) | (null) | (null)") {
+	if err != nil || len(rows) != 5 || !strings.Contains(rows[0], "-3 | history | 6 | (null) | (null) | (null)") {
 		t.Errorf("history=all: %v\n%s", err, strings.Join(rows, "\n"))
 	}
 }
@@ -87,22 +87,22 @@ func TestForecastQuantilesRows(t *testing.T) {
 	mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
 	t.Cleanup(func() { mem.AssertSize(t, 0) })
 	e, _ := testEnv(mem, 2)
-	rows, _, err := call(t, e, "FORECAST_QUANTILES", sales(t, mem, one(4, 8, 6)), "sold_on", "units", 2, "q=0.75,0.25,0.75")
+	rows, _, err := call(t, e, "FORECAST_QUANTILES", sales(t, mem, one(6, 4, 8, 6)), "sold_on", "units", 2, "q=0.75,0.25,0.75")
 	if err != nil {
 		t.Fatal(err)
 	}
 	equalRows(t, rows,
-		"2023-01-04 | 1 | 0.25 | 3.5 | level | ok",
-		"2023-01-04 | 1 | 0.75 | 8.5 | level | ok",
-		"2023-01-05 | 2 | 0.25 | 3.5 | level | ok",
-		"2023-01-05 | 2 | 0.75 | 8.5 | level | ok",
+		"2023-01-05 | 1 | 0.25 | 3.5 | level | ok",
+		"2023-01-05 | 1 | 0.75 | 8.5 | level | ok",
+		"2023-01-06 | 2 | 0.25 | 3.5 | level | ok",
+		"2023-01-06 | 2 | 0.75 | 8.5 | level | ok",
 	)
 }
 
 func TestStatusTellsWhatWasDone(t *testing.T) {
 	gap := append(one(4, 8, 6), sale{"a", "x", 6, 6}, sale{"a", "x", 7, 5}, sale{"a", "x", 8, 4})
 	fraction := append(one(4.5, 8, 6), sale{"a", "x", 6, 6}, sale{"a", "x", 7, 5}, sale{"a", "x", 8, 4})
-	null := one(4, 8, math.NaN(), 6)
+	null := one(4, 8, math.NaN(), 6, 6)
 	twice := append(one(4, 8, 6, 7), sale{"a", "x", 1, 3})
 	tests := []struct {
 		name, options string
@@ -114,10 +114,10 @@ func TestStatusTellsWhatWasDone(t *testing.T) {
 		{"null left", "model=gaps", null, "1 NULL value left unknown"},
 		{"null interpolated for a model that cannot", "", null, "1 NULL value left unknown; 1 unknown value interpolated for the model"},
 		{"duplicates", "", twice, "1 further row of the same day taken in by agg=sum"},
-		{"limit", "nonneg=yes", one(-3, -2, 2), "forecast limited to zero"},
-		{"bound at zero", "level=0.999", one(1, 2, 3), "ok"},
-		{"no limit asked", "level=0.999; nonneg=no", one(1, 2, 3), "ok"},
-		{"negative data", "level=0.999", one(-1, 2, 3), "ok"},
+		{"limit", "nonneg=yes", one(-3, -2, 2, -1), "forecast limited to zero"},
+		{"bound at zero", "level=0.999", one(1, 2, 3, 2), "ok"},
+		{"no limit asked", "level=0.999; nonneg=no", one(1, 2, 3, 2), "ok"},
+		{"negative data", "level=0.999", one(-1, 2, 3, 2), "ok"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -152,7 +152,7 @@ func TestOneBadSeries(t *testing.T) {
 }
 
 func TestPanicIsOneSeries(t *testing.T) {
-	rows := append(one(4, 8, 6), sale{"b", "x", 0, 90}, sale{"b", "x", 1, 90}, sale{"b", "x", 2, 90})
+	rows := append(one(4, 8, 6, 6), sale{"b", "x", 0, 90}, sale{"b", "x", 1, 90}, sale{"b", "x", 2, 90})
 	rel := sales(t, memory.DefaultAllocator, rows)
 	e, w := testEnv(memory.DefaultAllocator, 2)
 	got, _, err := call(t, e, "FORECAST", rel, "sold_on", "units", 1, "by=store; model=panics")
@@ -385,7 +385,7 @@ func TestIntegerTimeAndDictionaryKeys(t *testing.T) {
 	b := array.NewRecordBuilder(mem, schema)
 	defer b.Release()
 	for _, region := range []string{"south", "north"} {
-		for y := range 4 {
+		for y := range 5 {
 			if err := b.Field(0).(*array.BinaryDictionaryBuilder).AppendString(region); err != nil {
 				t.Fatal(err)
 			}
@@ -398,11 +398,11 @@ func TestIntegerTimeAndDictionaryKeys(t *testing.T) {
 	declared := arrow.NewSchema([]arrow.Field{{Name: "region", Type: arrow.BinaryTypes.String}, schema.Field(1), schema.Field(2)}, nil)
 	rel := &dictionaryRelation{relation{name: "table t", schema: declared, batches: []arrow.RecordBatch{batch}}, schema}
 	e, _ := testEnv(mem, 1)
-	rows, out, err := call(t, e, "FORECAST_QUANTILES", rel, "year", "n", 1, "by=region; q=0.5; cutoff=2002")
+	rows, out, err := call(t, e, "FORECAST_QUANTILES", rel, "year", "n", 1, "by=region; q=0.5; cutoff=2003")
 	if err != nil {
 		t.Fatal(err)
 	}
-	equalRows(t, rows, "north | 2003 | 1 | 0.5 | 11 | level | ok", "south | 2003 | 1 | 0.5 | 11 | level | ok")
+	equalRows(t, rows, "north | 2004 | 1 | 0.5 | 11.5 | level | ok", "south | 2004 | 1 | 0.5 | 11.5 | level | ok")
 	if out.Field(1).Type.ID() != arrow.INT16 {
 		t.Errorf("time has type %v", out.Field(1).Type)
 	}
