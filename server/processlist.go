@@ -5,6 +5,7 @@ import (
 	"sort"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/analyzer"
@@ -23,13 +24,17 @@ const (
 	nullableFieldsID analyzer.RuleId = 10_003
 )
 
-var alwaysOnce sync.Once
+var (
+	alwaysOnce sync.Once
+	started    time.Time // of the first server in the process
+)
 
 // alwaysApply puts our rules on privileges and the process list among those that apply to every statement. The engine
 // analyses simple SELECTs by a short cut that leaves out added rules, unless this list, which is global to the process, has
 // members.
 func alwaysApply() {
 	alwaysOnce.Do(func() {
+		started = time.Now()
 		analyzer.AlwaysBeforeDefault = append(analyzer.AlwaysBeforeDefault,
 			analyzer.Rule{Id: processListID, Apply: processListRule},
 			analyzer.Rule{Id: globalVariablesID, Apply: globalVariablesRule})
@@ -43,13 +48,20 @@ func alwaysApply() {
 
 // processListRule replaces SHOW PROCESSLIST and information_schema.processlist by views that say how far table functions
 // are ("FORECAST: 120 of 3049 series") and that show other accounts' statements only to those who hold PROCESS, and KILL by
-// one that every account may use on its own connections.
+// one that every account may use on its own connections. SHOW STATUS gets its uptime.
 func processListRule(ctx *sql.Context, a *analyzer.Analyzer, n sql.Node, _ *plan.Scope, _ analyzer.RuleSelector, _ *sql.QueryFlags) (sql.Node, transform.TreeIdentity, error) {
 	accounts := a.Catalog.MySQLDb
 	return transform.NodeWithOpaque(ctx, n, func(_ *sql.Context, n sql.Node) (sql.Node, transform.TreeIdentity, error) {
 		switch n := n.(type) {
 		case *plan.ShowProcessList:
 			return &showProcessList{ShowProcessList: n, accounts: accounts}, transform.NewTree, nil
+		case *plan.ShowStatus:
+			for _, name := range []string{"Uptime", "Uptime_since_flush_status"} { // the engine leaves them at 0
+				if err := sql.StatusVariables.SetGlobal(name, uint64(time.Since(started).Seconds())); err != nil {
+					return nil, transform.SameTree, err
+				}
+			}
+			return n, transform.SameTree, nil
 		case *plan.Kill:
 			return &kill{Kill: n, accounts: accounts}, transform.NewTree, nil
 		case *plan.ResolvedTable:

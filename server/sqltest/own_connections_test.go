@@ -93,6 +93,24 @@ func TestOwnConnections(t *testing.T) {
 	ended(failed)
 }
 
+// TestUptime waits for a full second, which SHOW STATUS then tells.
+func TestUptime(t *testing.T) {
+	db := Open(t, Start(t, server.Config{}), "root", "")
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		var name string
+		var seconds int
+		if err := db.QueryRow("SHOW GLOBAL STATUS LIKE 'Uptime'").Scan(&name, &seconds); err != nil {
+			t.Fatal(err)
+		}
+		if seconds > 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("Uptime is still 0")
+		}
+	}
+}
+
 // number is the error's number in MySQL, 0 if it has none.
 func number(err error) uint16 {
 	var known *mysql.MySQLError
