@@ -18,8 +18,8 @@ func forecastSpec() *Spec {
 One row for each series and step, with option ` + "`history`" + ` also the past. The forecast is the mean of the model's distribution of that
 step; lower_bound and upper_bound are the quantiles (1 − level)/2 and (1 + level)/2. Where the distribution is so skewed that its mean lies beyond one
 of them, that bound is the mean: lower_bound ≤ forecast ≤ upper_bound always holds, and the interval covers at least its level. A series of fewer than 4
-observations shows no spread to go by, nor does one whose every observation the model meets exactly (a constant series apart): the bounds are NULL then, those
-of history too, and status says so (` + "`1 observation: no interval`" + `).
+observations shows no spread to go by, nor does one with fewer than 3 errors of the model, as a seasonal method has none in its first cycle: the bounds are
+NULL then, those of history too, and status says so (` + "`1 observation: no interval`" + `).
 
 ` + periodDoc + ` status then says so. The models that choose their form (auto, ets, arima,
 theta) test whether the season is there; the others use the first period as it is.
@@ -80,7 +80,7 @@ func forecastQuantilesSpec() *Spec {
 		Summary: "Forecasts quantiles of each step: the whole distribution, for stock and risk decisions.",
 		Doc: `
 One row for each series, step and quantile. The value is one that the observation stays at or below with the probability in column
-quantile. Quantiles of one step never cross. Fewer than 4 observations, or a fit without errors, show no spread: all values are NULL then but that of quantile
+quantile. Quantiles of one step never cross. Fewer than 4 observations, or 3 errors of the model, show no spread: all values are NULL then but that of quantile
 0.5, which is the point forecast, and status says ` + "`1 observation: no interval`" + `. Seasonal periods and models are as for FORECAST.
 `,
 		Args:    []Arg{timeArg(), valueArg(), horizonArg()},

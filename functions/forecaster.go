@@ -39,7 +39,6 @@ type forecaster struct {
 func (f *forecaster) run(ctx context.Context, s series.Series) error {
 	f.notes, f.fittedModel = f.notes[:0], ""
 	observed, nonNegative := 0, true
-	smallest, largest := math.Inf(1), math.Inf(-1)
 	for _, y := range s.Y {
 		switch {
 		case math.IsNaN(y):
@@ -48,7 +47,6 @@ func (f *forecaster) run(ctx context.Context, s series.Series) error {
 		default:
 			observed++
 			nonNegative = nonNegative && y >= 0
-			smallest, largest = min(smallest, y), max(largest, y)
 		}
 	}
 	if observed == 0 {
@@ -80,11 +78,13 @@ func (f *forecaster) run(ctx context.Context, s series.Series) error {
 	case observed < minForInterval:
 		f.withoutInterval()
 		f.notes = append(f.notes, plural(observed, "observation", "observations")+": no interval")
-	case smallest < largest && f.exact():
-		f.withoutInterval()
-		f.notes = append(f.notes, "the fit leaves no errors to judge by: no interval")
-	case f.widen:
-		f.holdMean()
+	default:
+		if n := f.errors(s, observed, fitted); n < minForInterval-1 {
+			f.withoutInterval()
+			f.notes = append(f.notes, fmt.Sprintf("%s leave %s to judge by: no interval", plural(observed, "observation", "observations"), plural(n, "error", "errors")))
+		} else if f.widen {
+			f.holdMean()
+		}
 	}
 	if f.nonNeg == "yes" || f.nonNeg == "auto" && nonNegative {
 		if f.clip() {
@@ -119,21 +119,26 @@ func (f *forecaster) checkFinite() error {
 // estimated, the standard deviation is itself uncertain by the share 1/√(2(n−1)): 41 % for 4, and 50 to 100 % for fewer.
 const minForInterval = 4
 
-// exact reports whether all quantiles are the mean: the model went through every observation. The median may be the mean.
-func (f *forecaster) exact() bool {
-	others := false
-	for p, q := range f.forecast.Quantiles {
-		if f.forecast.Probs[p] == 0.5 {
-			continue
-		}
-		others = true
-		for h, v := range q {
-			if v != f.forecast.Mean[h] {
-				return false
-			}
+// errors counts the observations that have a fitted value: a seasonal method has none in its first cycle, and no errors there. At
+// most minForInterval are counted, and nothing is where no model can lose that many.
+func (f *forecaster) errors(s series.Series, observed int, fitted engine.Fitted) int {
+	longest := 0
+	for _, m := range s.Periods {
+		longest = max(longest, m)
+	}
+	if observed >= minForInterval+longest {
+		return minForInterval
+	}
+	if f.history == 0 {
+		f.fitted = fitted.FittedValues(f.fitted[:0])
+	}
+	n := 0
+	for t := range min(len(f.fitted), len(s.Y)) {
+		if !math.IsNaN(f.fitted[t]) && !math.IsNaN(s.Y[t]) {
+			n++
 		}
 	}
-	return others
+	return min(n, minForInterval)
 }
 
 // withoutInterval makes all that tells of the spread unknown. The median remains, as the point forecast.

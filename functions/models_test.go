@@ -23,7 +23,7 @@ func shaped(name string, shape func(*engine.Forecast)) engine.ModelSpec {
 type shapedModel struct{ shape func(*engine.Forecast) }
 
 func (m shapedModel) Fit(ctx context.Context, s series.Series) (engine.Fitted, error) {
-	fit := &levelFit{y: s.Y}
+	fit := &levelFit{y: s.Y, period: s.Period()}
 	for _, y := range s.Y {
 		fit.level += y / float64(len(s.Y))
 	}
@@ -47,8 +47,9 @@ type levelModel struct {
 }
 
 type levelFit struct {
-	y     []float64
-	level float64
+	y      []float64
+	level  float64
+	period int // observations without a fitted value; 0 stands for 1
 }
 
 func (m levelModel) Fit(ctx context.Context, s series.Series) (engine.Fitted, error) {
@@ -67,7 +68,7 @@ func (m levelModel) Fit(ctx context.Context, s series.Series) (engine.Fitted, er
 			n++
 		}
 	}
-	return &levelFit{s.Y, sum / float64(n)}, nil
+	return &levelFit{y: s.Y, level: sum / float64(n)}, nil
 }
 
 func (f *levelFit) Forecast(_ context.Context, dst *engine.Forecast, _ [][]float64) error {
@@ -83,7 +84,7 @@ func (f *levelFit) Forecast(_ context.Context, dst *engine.Forecast, _ [][]float
 func (f *levelFit) FittedValues(dst []float64) []float64 {
 	dst = dst[:0]
 	for t := range f.y {
-		if t == 0 {
+		if t < max(f.period, 1) {
 			dst = append(dst, math.NaN())
 		} else {
 			dst = append(dst, f.level)
@@ -130,6 +131,7 @@ func testModels() []engine.ModelSpec {
 				dst.Mean[h] += 100 // a few large values: the mean is beyond the quantiles
 			}
 		}),
+		shaped("cycle", func(*engine.Forecast) {}),
 		shaped("exact", func(dst *engine.Forecast) {
 			for p := range dst.Probs {
 				copy(dst.Quantiles[p], dst.Mean)
