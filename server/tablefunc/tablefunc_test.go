@@ -424,7 +424,7 @@ func TestErrors(t *testing.T) {
 	f.fails("SELECT * FROM TALLY('sales','ds','unit',1)", "42S22", "FC0103")
 	f.fails("SELECT * FROM TALLY('sales','ds')", "42000", "FC0101")
 	f.fails("SELECT * FROM TALLY('no sales','ds','units',1)", "22023", "back-quotes")
-	f.fails("SELECT * FROM TALLY('sale','ds','units',1)", "", "table not found")
+	f.fails("SELECT * FROM TALLY('sale','ds','units',1)", "42S02", "did you mean 'sales'")
 	f.fails("SELECT * FROM TALLY('nowhere.sales','ds','units',1)", "", "database not found")
 	f.fails("SELECT * FROM TALLY('SELECT FROM','ds','units',1)", "22023", "not a valid SELECT")
 	f.fails("SELECT * FROM TALLY('DELETE FROM sales','ds','units',1)", "22023", "one SELECT")
