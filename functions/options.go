@@ -109,7 +109,7 @@ func sharedOptions() []Option {
 			Doc: "Where to compute. This build computes on the CPU: `gpu` is refused.",
 			set: setDevice,
 		},
-		words("on_error", "report", "`report`: a series that cannot be done yields one row whose status says why, and the statement gets a warning. `fail`: the statement fails and names the series.",
+		words("on_error", "report", "`report`: a series that cannot be done yields one row whose status says why, and the statement gets a warning. `fail`: the statement fails and names the series. A source without rows gives an empty result and a warning under `report`, error FC0201 under `fail`: programs that do not read warnings should set `fail`.",
 			func(o *Options) *string { return &o.OnError }, "report", "fail"),
 	}
 }

@@ -115,12 +115,12 @@ func readPanel(ctx context.Context, env *Env, b *Bound) (*series.Panel, error) {
 	if b.Options.CutoffGiven {
 		what = "has no rows up to the cutoff"
 	}
-	empty := fault(codeEmpty, b.Spec.Name, "load data first, or look at the WHERE of the source and at cutoff.", "%s %s", b.Relation.Name(), what)
+	const fix = "load data first, or look at the WHERE of the source and at cutoff"
 	if b.Options.OnError == "fail" {
-		return nil, empty
+		return nil, fault(codeEmpty, b.Spec.Name, fix+".", "%s %s", b.Relation.Name(), what)
 	}
 	if env.Warn != nil {
-		env.Warn(empty.Error())
+		env.Warn(fault(codeEmpty, b.Spec.Name, fix+"; on_error=fail makes an error of it.", "%s %s, so the result is empty", b.Relation.Name(), what).Error())
 	}
 	return nil, nil
 }

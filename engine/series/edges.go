@@ -379,41 +379,41 @@ func known(y float64) int {
 // leaveOut takes the rows before from and from to on out of every series, and counts them per series. A series that would be left
 // without a row keeps its last one, with an unknown value. With regressors the rows from to on lose their value only: they carry the
 // regressors' future. Rows that have no value are not counted.
-func (rows *rows) leaveOut(from, to int64) (before, after []int) {
-	n := len(rows.offsets) - 1
+func (out *rows) leaveOut(from, to int64) (before, after []int) {
+	n := len(out.offsets) - 1
 	before, after = make([]int, n), make([]int, n)
 	kept := 0
 	for s := range n {
-		a, b := rows.offsets[s], rows.offsets[s+1]
-		rows.offsets[s] = kept
+		a, b := out.offsets[s], out.offsets[s+1]
+		out.offsets[s] = kept
 		lo, hi := a, b
-		for ; lo < b && rows.times[lo] < from; lo++ {
-			before[s] += known(rows.y[lo])
+		for ; lo < b && out.times[lo] < from; lo++ {
+			before[s] += known(out.y[lo])
 		}
-		for ; hi > lo && rows.times[hi-1] >= to; hi-- {
-			after[s] += known(rows.y[hi-1])
-			if len(rows.x) > 0 {
-				rows.y[hi-1] = math.NaN()
+		for ; hi > lo && out.times[hi-1] >= to; hi-- {
+			after[s] += known(out.y[hi-1])
+			if len(out.x) > 0 {
+				out.y[hi-1] = math.NaN()
 			}
 		}
-		if len(rows.x) > 0 {
+		if len(out.x) > 0 {
 			hi = b
 		}
 		if lo == hi {
 			lo, hi = b-1, b
-			rows.y[lo] = math.NaN()
+			out.y[lo] = math.NaN()
 		}
-		copy(rows.times[kept:], rows.times[lo:hi])
-		copy(rows.y[kept:], rows.y[lo:hi])
-		for _, x := range rows.x {
+		copy(out.times[kept:], out.times[lo:hi])
+		copy(out.y[kept:], out.y[lo:hi])
+		for _, x := range out.x {
 			copy(x[kept:], x[lo:hi])
 		}
 		kept += hi - lo
 	}
-	rows.offsets[n] = kept
-	rows.times, rows.y = rows.times[:kept], rows.y[:kept]
-	for i := range rows.x {
-		rows.x[i] = rows.x[i][:kept]
+	out.offsets[n] = kept
+	out.times, out.y = out.times[:kept], out.y[:kept]
+	for i := range out.x {
+		out.x[i] = out.x[i][:kept]
 	}
 	return before, after
 }
