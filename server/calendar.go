@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -52,7 +53,7 @@ func calendarFunctions() []sql.Function {
 }
 
 func number(v any) (float64, error) {
-	f, _, err := types.Float64.Convert(nil, v)
+	f, _, err := types.Float64.Convert(context.Background(), v)
 	if err != nil {
 		return 0, err
 	}
@@ -60,7 +61,7 @@ func number(v any) (float64, error) {
 }
 
 func whole(v any) (int64, error) {
-	n, _, err := types.Int64.Convert(nil, v)
+	n, _, err := types.Int64.Convert(context.Background(), v)
 	if err != nil {
 		return 0, err
 	}

@@ -224,7 +224,7 @@ func (r *run) query(stmt sqlparser.Statement) (sql.Schema, []sql.Row, error) {
 	var rows []sql.Row
 	for {
 		row, err := iter.Next(ctx)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

@@ -208,12 +208,14 @@ func (s *scanner) parse(p int) (int, parsed) {
 		if !ok {
 			return 0, incomplete
 		}
-		p = next
-		if n < s.want {
+		switch {
+		case n < s.want:
 			s.fields = append(s.fields, field)
-		} else {
+		case n == s.want && last && bytes.HasPrefix(s.buf[p:s.end], s.dialect.LineTerminator): // a terminator after the last field
+		default:
 			s.surplus++
 		}
+		p = next
 		if last || len(s.dialect.LineTerminator) == 0 && n+1 >= s.want {
 			return p, complete
 		}
@@ -268,16 +270,16 @@ func (s *scanner) field(start int) (f Field, next int, last, ok bool) {
 			}
 		}
 		if !enclosed {
-			switch n, state := match(b, p, d.LineTerminator, s.eof); {
-			case state == incomplete:
+			switch n, state := match(b, p, d.LineTerminator, s.eof); state {
+			case incomplete:
 				return f, 0, false, false
-			case state == complete:
+			case complete:
 				return s.finish(take(p), false, null), n, true, true
 			}
-			switch n, state := match(b, p, d.FieldTerminator, s.eof); {
-			case state == incomplete:
+			switch n, state := match(b, p, d.FieldTerminator, s.eof); state {
+			case incomplete:
 				return f, 0, false, false
-			case state == complete:
+			case complete:
 				return s.finish(take(p), false, null), n, false, true
 			}
 			p++
@@ -300,16 +302,16 @@ func (s *scanner) field(start int) (f Field, next int, last, ok bool) {
 			p, from = n+1, n+1
 			continue
 		}
-		switch after, state := match(b, n, d.LineTerminator, s.eof); {
-		case state == incomplete:
+		switch after, state := match(b, n, d.LineTerminator, s.eof); state {
+		case incomplete:
 			return f, 0, false, false
-		case state == complete:
+		case complete:
 			return s.finish(take(p)[1:], true, null), after, true, true
 		}
-		switch after, state := match(b, n, d.FieldTerminator, s.eof); {
-		case state == incomplete:
+		switch after, state := match(b, n, d.FieldTerminator, s.eof); state {
+		case incomplete:
 			return f, 0, false, false
-		case state == complete:
+		case complete:
 			return s.finish(take(p)[1:], true, null), after, false, true
 		}
 		p++
