@@ -141,7 +141,6 @@ func (s *Server) newEngine() *tablefunc.Set {
 		catalog.WithTableFunctions(set.Functions()...),
 		catalog.WithFunctions(sql.Function1{Name: "sum", Fn: newSum}),
 		catalog.WithFunctions(deviationFunctions()...),
-		catalog.WithFunctions(sql.Function2{Name: "str_to_date", Fn: newStrToDate}),
 		catalog.WithFunctions(calendarFunctions()...))
 	views := newViewRights()
 	databases := &provider{
