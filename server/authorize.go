@@ -15,7 +15,7 @@ import (
 	"github.com/dolthub/vitess/go/vt/sqlparser"
 )
 
-const globalVariablesID analyzer.RuleId = 10_010
+const globalVariablesID analyzer.RuleId = 10_012
 
 // holdsGlobal tells whether the session's account holds the privilege for the whole server. The engine grants no dynamic
 // privileges, such as CONNECTION_ADMIN: SUPER stands for them.
