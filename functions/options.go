@@ -101,7 +101,7 @@ func sharedOptions() []Option {
 		},
 		{
 			Name: "seed", Values: "a whole number from 0", Default: "1",
-			Doc: "Makes every random choice repeatable: the same data, arguments and seed give the same bits. What uses no chance is the same for every seed.",
+			Doc: "Makes every random choice repeatable: the same data, arguments and seed give the same bits. It moves the starts of clustering; what uses no chance, and the simulated intervals of models, which have a seed of their own, are the same for every seed.",
 			set: setSeed,
 		},
 		{

@@ -41,6 +41,22 @@ func TestImportBesideARunningServer(t *testing.T) {
 	if out, err := run(); err == nil || !strings.Contains(out, "repeats key PRIMARY of shop.sales (a, 2025-01-01)") {
 		t.Errorf("the same rows again: %v %s", err, out)
 	}
+	if _, err := db.Exec("CREATE TABLE shop.numbered (id TINYINT AUTO_INCREMENT PRIMARY KEY, sku VARCHAR(9), day DATE, units INT)"); err != nil {
+		t.Fatal(err)
+	}
+	explicit := filepath.Join(t.TempDir(), "explicit.csv")
+	if err := os.WriteFile(explicit, []byte("id,sku,day,units\n100,x,2025-01-01,1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{csv, explicit, csv} {
+		if out, err := exec.Command(binary, "import", file, "--data-dir", dir, "--table", "shop.numbered").CombinedOutput(); err != nil {
+			t.Fatalf("%v %s", err, out)
+		}
+	}
+	var ids string
+	if err := db.QueryRow("SELECT GROUP_CONCAT(id ORDER BY id) FROM shop.numbered").Scan(&ids); err != nil || ids != "1,2,100,101,102" {
+		t.Errorf("AUTO_INCREMENT gave %s, %v", ids, err)
+	}
 	if _, err := db.Exec("ALTER TABLE shop.sales ADD CONSTRAINT positive CHECK (units > 0)"); err != nil {
 		t.Fatal(err)
 	}

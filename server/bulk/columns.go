@@ -14,6 +14,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/compute"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/dolthub/go-mysql-server/sql"
 	"github.com/dolthub/go-mysql-server/sql/types"
@@ -170,9 +171,10 @@ func NewTarget(database, table string, columns []ingest.Inferred, primaryKey []s
 	return t, nil
 }
 
-// align gives the batch the target's columns in the target's order; number appends the missing AUTO_INCREMENT values. The
+// align gives the batch the target's columns in the target's order; reserve takes the missing AUTO_INCREMENT
+// values. The
 // caller releases the result.
-func (t *Target) align(b arrow.RecordBatch, schema *arrow.Schema, mem memory.Allocator, number func(array.Builder, int) error) (arrow.RecordBatch, error) {
+func (t *Target) align(ctx context.Context, b arrow.RecordBatch, schema *arrow.Schema, mem memory.Allocator, reserve func(n int) (first uint64)) (arrow.RecordBatch, error) {
 	arrays := make([]arrow.Array, schema.NumFields())
 	defer func() {
 		for _, a := range arrays {
@@ -192,13 +194,11 @@ func (t *Target) align(b arrow.RecordBatch, schema *arrow.Schema, mem memory.All
 			a.Retain()
 			arrays[i] = a
 		case i == t.AutoIncrement:
-			nb := array.NewBuilder(mem, f.Type)
-			err := number(nb, int(b.NumRows()))
-			arrays[i] = nb.NewArray()
-			nb.Release()
+			a, err := numbers(ctx, f.Type, reserve(int(b.NumRows())), int(b.NumRows()), mem)
 			if err != nil {
 				return nil, err
 			}
+			arrays[i] = a
 		case f.Nullable:
 			arrays[i] = array.MakeArrayOfNull(mem, f.Type, int(b.NumRows()))
 		default:
@@ -206,6 +206,22 @@ func (t *Target) align(b arrow.RecordBatch, schema *arrow.Schema, mem memory.All
 		}
 	}
 	return array.NewRecordBatch(schema, arrays, b.NumRows()), nil
+}
+
+// numbers are n consecutive whole numbers in a column's type.
+func numbers(ctx context.Context, t arrow.DataType, first uint64, n int, mem memory.Allocator) (arrow.Array, error) {
+	b := array.NewUint64Builder(mem)
+	defer b.Release()
+	for i := range uint64(n) {
+		b.Append(first + i)
+	}
+	wide := b.NewArray()
+	defer wide.Release()
+	out, err := compute.CastArray(compute.WithAllocator(ctx, mem), wide, compute.SafeCastOptions(t))
+	if err != nil {
+		return nil, errAutoIncrement
+	}
+	return out, nil
 }
 
 // Loader takes loads: this process's own storage, or a server's through its socket.

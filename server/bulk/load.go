@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -93,15 +92,11 @@ func (l *Local) Load(ctx context.Context, t *Target, rows array.RecordReader) (i
 	t.AutoIncrement = spec.AutoIncrement
 	var loaded int64
 	for rows.Next() {
-		b, err := t.align(rows.RecordBatch(), spec.Schema, memory.DefaultAllocator, func(nb array.Builder, n int) error {
-			return appendNumbers(nb, table.ReserveAutoIncrement(n), n)
-		})
+		b, err := t.align(ctx, rows.RecordBatch(), spec.Schema, memory.DefaultAllocator, table.ReserveAutoIncrement)
 		if err != nil {
 			return 0, err
 		}
-		if err = table.Append(ctx, b); err == nil {
-			err = advanceAutoIncrement(table, b.Column(max(spec.AutoIncrement, 0)), spec.AutoIncrement)
-		}
+		err = table.Append(ctx, b)
 		b.Release()
 		if err != nil {
 			return 0, describe(err, loaded, t.Create)
@@ -190,92 +185,4 @@ func plain(v any) string {
 	return fmt.Sprint(v)
 }
 
-func appendNumbers(b array.Builder, first uint64, n int) error {
-	for i := range uint64(n) {
-		v := first + i
-		switch b := b.(type) {
-		case *array.Int8Builder:
-			if v > math.MaxInt8 {
-				return errAutoIncrement
-			}
-			b.Append(int8(v))
-		case *array.Int16Builder:
-			if v > math.MaxInt16 {
-				return errAutoIncrement
-			}
-			b.Append(int16(v))
-		case *array.Int32Builder:
-			if v > math.MaxInt32 {
-				return errAutoIncrement
-			}
-			b.Append(int32(v))
-		case *array.Int64Builder:
-			if v > math.MaxInt64 {
-				return errAutoIncrement
-			}
-			b.Append(int64(v))
-		case *array.Uint8Builder:
-			if v > math.MaxUint8 {
-				return errAutoIncrement
-			}
-			b.Append(uint8(v))
-		case *array.Uint16Builder:
-			if v > math.MaxUint16 {
-				return errAutoIncrement
-			}
-			b.Append(uint16(v))
-		case *array.Uint32Builder:
-			if v > math.MaxUint32 {
-				return errAutoIncrement
-			}
-			b.Append(uint32(v))
-		case *array.Uint64Builder:
-			b.Append(v)
-		default:
-			return fmt.Errorf("AUTO_INCREMENT on a column of type %s", b.Type())
-		}
-	}
-	return nil
-}
-
 var errAutoIncrement = fmt.Errorf("%w: the AUTO_INCREMENT column has no number left; widen its type", ErrRefused)
-
-// advanceAutoIncrement moves the counter beyond the numbers that the rows brought themselves.
-func advanceAutoIncrement(t *storage.Table, a arrow.Array, column int) error {
-	if column < 0 {
-		return nil
-	}
-	var most uint64
-	see := func(v int64) {
-		if v > 0 && uint64(v) > most {
-			most = uint64(v)
-		}
-	}
-	for i := range a.Len() {
-		if a.IsNull(i) {
-			continue
-		}
-		switch a := a.(type) {
-		case *array.Int8:
-			see(int64(a.Value(i)))
-		case *array.Int16:
-			see(int64(a.Value(i)))
-		case *array.Int32:
-			see(int64(a.Value(i)))
-		case *array.Int64:
-			see(a.Value(i))
-		case *array.Uint8:
-			see(int64(a.Value(i)))
-		case *array.Uint16:
-			see(int64(a.Value(i)))
-		case *array.Uint32:
-			see(int64(a.Value(i)))
-		case *array.Uint64:
-			most = max(most, a.Value(i))
-		}
-	}
-	if most >= t.NextAutoIncrement() {
-		return t.SetAutoIncrement(most + 1)
-	}
-	return nil
-}

@@ -49,7 +49,7 @@ func FuzzSplitter(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		if strings.Contains(text, "\r") {
-			t.Skip()
+			t.Skip("encoding/csv reads carriage returns otherwise")
 		}
 		p := csv.NewReader(strings.NewReader(text))
 		p.FieldsPerRecord = -1
